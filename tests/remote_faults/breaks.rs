@@ -1,4 +1,4 @@
-//! Bodies that break off, and servers that are busy.
+//! Bodies that are cut off, and servers that are busy.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,10 @@ use crate::{
     is_head, is_later, is_tail, is_told, options, side_by_side, with_each_sort, within,
 };
 
-/// Long enough for every attempt there may be.
+/// Enough time for all attempts.
 const ENOUGH: Duration = Duration::from_secs(20);
 
-/// Breaks the body of the request of this number off, and looks at what is asked for afterwards. `false` when there is no
-/// such request.
+/// Cuts the body of request `number`, and checks the later requests. Returns `false` if there is no such request.
 fn is_resumed(sort: Sort, name: &str, number: u64) -> Outcome<bool> {
     const CUT: u64 = 700;
     let bytes = fixture_bytes(name)?;
@@ -32,10 +31,10 @@ fn is_resumed(sort: Sort, name: &str, number: u64) -> Outcome<bool> {
     let resumed = format!("bytes={}-{}", start + CUT, end - 1);
     let later: Vec<&Seen> = seen.iter().filter(|seen| seen.number > number).collect();
     let again: Vec<_> = later.iter().filter(|seen| seen.range() == Some(resumed.as_str())).collect();
-    // The end of a file with its index in front may not be needed, and then nobody waits for the rest of it.
+    // With the index in front, the end of the file may not be needed. Then no reader waits for the rest of the tail.
     let is_needed = name == END || !is_tail(broken);
     assert!(again.len() == 1 || again.is_empty() && !is_needed, "{what}: {resumed} is not once in {later:?}");
-    // Only the version that the bytes before are from will do.
+    // The continued request must accept only the version of the bytes that arrived before.
     assert!(again.iter().all(|seen| seen.header("if-match").is_some()), "{what}: {again:?}");
     for seen in later {
         let (first, last) = asked(seen, size)?;
@@ -73,7 +72,7 @@ fn bodies_may_break_off_again_and_again_while_they_bring_something() -> Outcome 
     Ok(())
 }
 
-/// Its length is not told, and the connection breaks behind the last byte of it.
+/// The server declares no length, and the connection breaks after the last byte of the body. No byte must be requested again.
 #[test]
 fn all_bytes_are_enough_however_the_body_ends() -> Outcome {
     let bytes = fixture_bytes(END)?;
@@ -130,7 +129,7 @@ fn bodies_shorter_than_their_range_are_given_up() -> Outcome {
     Ok(())
 }
 
-/// How each sort of server says that it is busy, and what we make of it.
+/// Returns how each kind of server reports that it is busy, and our message for that.
 fn busy(sort: Sort, status: u16) -> (Fault, String) {
     let code = match status {
         503 => "SlowDown",
@@ -142,7 +141,7 @@ fn busy(sort: Sort, status: u16) -> (Fault, String) {
         Sort::S3 if !code.is_empty() => {
             (Fault::s3_error(status, code, "Not now."), format!("{code}: Not now."))
         }
-        // From a proxy before the service.
+        // This is the reply of a proxy in front of S3.
         Sort::S3 => (Fault::status(status), format!("status {status}")),
         Sort::Http => (Fault::status(status), format!("{status} ")),
     };
@@ -201,7 +200,7 @@ fn the_pause_that_a_server_asks_for_is_made() -> Outcome {
         let elapsed = started.elapsed();
         assert!((1.0..3.0).contains(&elapsed.as_secs_f64()), "{elapsed:?}, {sort:?}");
 
-        // Longer than there is time.
+        // The server requires a pause that is longer than the time limit.
         let fault = fault.with_header("retry-after", "3600");
         let remote = Remote::with_fault(sort, &bytes, is_head, fault)?;
         let error = failure(remote.frame(&within(Duration::from_millis(300))))?;
@@ -212,7 +211,7 @@ fn the_pause_that_a_server_asks_for_is_made() -> Outcome {
     Ok(())
 }
 
-/// The tail is there to save a round trip; what it would have brought can be asked for in another way.
+/// The request for the tail only saves a round trip. If it fails, other requests must fetch the same bytes.
 #[test]
 fn a_server_without_suffixes_gives_the_frame() -> Outcome {
     let statuses = [400, 403, 416, 501, 503].map(Fault::status);
@@ -227,7 +226,7 @@ fn a_server_without_suffixes_gives_the_frame() -> Outcome {
             let remote = Remote::with_fault(sort, &bytes, is_tail, fault)?;
             let found = remote.frame(&within(ENOUGH)).map_err(|error| format!("{what}: {error}"))?;
             assert_eq!(found, expected, "{what}");
-            // What there is at the end is looked for in smaller steps.
+            // Without the tail, the reader finds the end of the file in smaller steps.
             assert!(remote.requests() <= ATTEMPTS + 7, "{what}: {:?}", remote.seen());
             Ok(())
         });

@@ -13,11 +13,11 @@ use crate::{
     side_by_side, with_each_sort,
 };
 
-/// Time for the reply to the request before. The server reads an object and its ETag one after the other: replaced in between,
-/// it would be told the one's bytes under the other's name, and nobody could know.
+/// Time for the reply to the previous request. The server reads an object and its ETag one after the other. A replacement between
+/// the two would give the bytes of one version with the ETag of the other, and no client could detect that.
 const A_MOMENT: Duration = Duration::from_millis(150);
 
-/// Another film, of another length, in another container.
+/// Another film, with another length and another container.
 const OTHER: &str = "vp9.webm";
 
 fn head_only() -> FirstReads {
@@ -26,7 +26,7 @@ fn head_only() -> FirstReads {
     reads
 }
 
-/// Without the time of a frame: opening fetches what information needs, and no samples.
+/// No time of a frame is planned. So opening fetches only what the information needs, and no samples.
 fn information_only() -> OpenOptions {
     OpenOptions::default().with_first_reads(head_only())
 }
@@ -36,7 +36,7 @@ fn is_changed(error: Error) {
     is_told(error, ErrorKind::Unavailable, true, "the object was replaced while it was read (");
 }
 
-/// Holds that the frame is that of the new object.
+/// Asserts that the frame is that of the new object, and that the object was opened a second time.
 fn is_opened_once_more(remote: &Remote, expected: &str) -> Outcome {
     assert_eq!(remote.frame(&options())?, expected, "{:?}", remote.seen());
     assert!((4..=12).contains(&remote.requests()), "{:?}", remote.seen());
@@ -49,13 +49,13 @@ fn replaced_while_it_is_opened_it_is_opened_once_more() -> Outcome {
     side_by_side(with_each_sort(cases), |(sort, (old, new))| {
         let (old, new) = (fixture_bytes(old)?, fixture_bytes(new)?);
         let expected = frame_in_memory(&new)?;
-        // Between the first reads: the first is answered, but not to its end, when the second comes to the new object.
+        // Replaced between the first reads: the first reply is still incomplete when the second request gets the new object.
         let remote = Remote::start(sort, &old)?;
         remote.faults().on_request(1, Fault::StallBody { after: 100, pause: A_MOMENT * 2 });
         remote.faults().on_request(2, Fault::Delay(A_MOMENT));
         remote.faults().on_request(2, Fault::before(remote.replacement(&new)));
         is_opened_once_more(&remote, &expected)?;
-        // And when the first reads are done.
+        // Replaced after the first reads.
         let remote = Remote::start(sort, &old)?;
         remote.faults().when(1, is_later, Fault::before(remote.replacement(&new)));
         is_opened_once_more(&remote, &expected)
@@ -87,7 +87,7 @@ fn replaced_after_it_was_opened_it_is_an_error() -> Outcome {
             let mut media = remote.open(&information_only())?;
             remote.put(&new);
             is_changed(failure(media.frame(AT))?);
-            // It stays another object: nothing more is asked for.
+            // The object stays changed, so the reader sends no more requests.
             let requests = remote.requests();
             assert!(requests <= 6, "{:?}", remote.seen());
             is_changed(failure(media.frame(AT))?);
@@ -112,7 +112,7 @@ fn truncated_while_it_is_read_it_is_an_error() -> Outcome {
     Ok(())
 }
 
-/// A server that tells no version: what is left is the size.
+/// A server that reports no version. Only a different size shows that the object was replaced.
 #[test]
 fn without_an_etag_another_size_is_another_object() -> Outcome {
     let bytes = fixture_bytes(FRONT)?;
@@ -127,8 +127,8 @@ fn without_an_etag_another_size_is_another_object() -> Outcome {
     Ok(())
 }
 
-/// Both are of one size, and all but the order of their parts is the same. While the body of a request is on its way it
-/// breaks off; the rest of the range would be of the new version.
+/// Both files have one size, and differ only in the order of their parts. The connection breaks in the middle of a body, and the
+/// rest of the range would come from the new version.
 #[test]
 fn bytes_of_two_versions_are_never_mixed() -> Outcome {
     let (front, end) = (fixture_bytes(FRONT)?, fixture_bytes(END)?);

@@ -1,4 +1,4 @@
-//! The same frame as from a file, whatever the container.
+//! Frames must be the same as from a local file, in every container.
 
 use std::thread;
 
@@ -9,7 +9,7 @@ use crate::common::{AT, Outcome, fixture_bytes, frame, planes_md5};
 use crate::waits::pause;
 use crate::{Remote, SORTS, Sort, frame_in_memory, options};
 
-/// At least one of each container, and of each way to find a frame in it.
+/// At least one file of each container, and of each method to find a frame in it.
 const CONTAINERS: [&str; 15] = [
     "h264_front.mp4",
     "h264_end.mp4",
@@ -40,12 +40,12 @@ fn every_container_gives_the_frame_it_gives_as_a_file() -> Outcome {
             assert_eq!(planes_md5(&found)?, expected, "{what}");
             let (seen, ledger) = (remote.seen(), media.ledger());
             assert!(seen.len() >= 3, "{what}: it took no more than the first reads");
-            // A request that nobody needs any more may still be on its way, or have been broken off.
+            // Status 0 means that a request had no reply yet. Requests that are no longer needed may be under way or cancelled.
             assert!(seen.iter().all(|seen| matches!(seen.status, 0 | 206)), "{what}: {seen:?}");
             assert!(ledger.requests >= seen.len() as u64, "{what}: {ledger:?}, {} came", seen.len());
             assert!(ledger.round_trips >= 2 && ledger.round_trips <= ledger.requests, "{what}: {ledger:?}");
             assert!(ledger.bytes_used <= ledger.bytes_fetched, "{what}: {ledger:?}");
-            // Once the version is known, every request names it.
+            // Once the version is known, every request is bound to it.
             let unbound = seen.iter().filter(|seen| seen.header("if-match").is_none()).count();
             assert!(unbound <= 2, "{what}: {seen:?}");
         }
@@ -63,7 +63,7 @@ fn the_usual_first_reads_give_the_frame_too() -> Outcome {
             let mut options = OpenOptions::default().with_frame(AT);
             options.size_hint = hint;
             assert_eq!(remote.frame(&options)?, expected, "{name}, {hint:?}");
-            // A small object whose size is known comes whole, in one request; otherwise both ends hold all of it.
+            // A small object is fetched whole in one request if its size is known. Otherwise head and tail together cover it.
             let most = if hint.is_some() { 1 } else { 2 };
             assert!(remote.requests() <= most, "{name}, {hint:?}: {:?}", remote.seen());
         }
@@ -71,7 +71,7 @@ fn the_usual_first_reads_give_the_frame_too() -> Outcome {
     Ok(())
 }
 
-/// Nothing waits in memory but what a reader is waiting for: whatever that is must get through.
+/// A cache without room keeps only the bytes that a reader waits for. These bytes must still reach the reader.
 #[test]
 fn a_cache_without_room_makes_it_slower_and_not_wrong() -> Outcome {
     for name in CONTAINERS {
@@ -97,7 +97,7 @@ fn many_at_once_share_a_small_cache() -> Outcome {
         let bytes = fixture_bytes(name)?;
         jobs.push((frame_in_memory(&bytes)?, bytes.len() as u64, Remote::start(Sort::Http, &bytes)?));
     }
-    // Beyond its capacity there is only what readers wait for, each no more than one object.
+    // Above its capacity, the cache contains only bytes that readers wait for, at most one object per reader.
     let most = CAPACITY + jobs.iter().map(|(_, size, _)| size).sum::<u64>();
     thread::scope(|scope| {
         for (expected, _, remote) in &jobs {
@@ -113,7 +113,7 @@ fn many_at_once_share_a_small_cache() -> Outcome {
             });
         }
     });
-    // The I/O thread lets go of what was under way.
+    // The I/O thread releases the bytes of cancelled requests.
     for _ in 0..100 {
         if cache.used_bytes() == 0 {
             return Ok(());

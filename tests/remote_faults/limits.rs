@@ -1,4 +1,4 @@
-//! Budgets of bytes and requests.
+//! Limits on bytes and requests.
 
 use posterframe::source::ReadSize;
 use posterframe::{Error, ErrorKind};
@@ -44,11 +44,11 @@ fn more_requests_than_allowed_are_not_made() -> Outcome {
 
 #[test]
 fn more_bytes_than_allowed_are_not_taken() -> Outcome {
-    /// A piece of a server's, and what comes along with another range.
+    /// One piece of the server's body, and the bytes that arrive with another range.
     const LITTLE: u64 = 1 << 18;
-    /// What client, server and system may hold between them when the client stops reading.
+    /// The bytes that client, server and system may buffer when the client stops reading.
     const BUFFERS: u64 = 10 << 20;
-    // Of a transport stream a megabyte is looked at before anything else.
+    // The reader first reads a megabyte of any transport stream.
     let stream = fixture_bytes("h264.ts")?;
     let cases = [(15, 4096, 0, LITTLE), (15, 4096, 5_000, LITTLE), (15, 4096, 300_000, 1 << 20)];
     let long = (Sort::Http, (250, 22 << 20, 300_000, BUFFERS));

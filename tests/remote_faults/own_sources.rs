@@ -1,4 +1,4 @@
-//! Sources of somebody else's that are slow, wrong, or fall over.
+//! Custom sources that are slow, wrong, or panic.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -18,26 +18,26 @@ use crate::{END, failure, first_reads, frame_in_memory, is_told, options, within
 /// A film of 20 550 bytes.
 const SHORT: &str = "truncated_mdat.mp4";
 
-/// What is wrong with a source, from the request of this number on.
+/// The fault of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flaw {
     None,
-    /// Bodies have one byte more.
+    /// Each body has one byte too many.
     LongBody,
     /// Every second piece is empty.
     EmptyPieces,
-    /// All pieces are.
+    /// Every piece is empty.
     NothingForEver,
-    /// The range behind the one asked for.
+    /// The reply has the range one byte behind the requested one.
     OtherRange,
-    /// No bytes at all, said to be the range.
+    /// The reply declares an empty range and has no bytes.
     EmptyRange,
-    /// Each reply is of a larger object.
+    /// Each reply reports a larger object.
     Grows,
     PanicsAtOnce,
     PanicsInTheBody,
     NeverAnswers,
-    /// Bodies end half-way.
+    /// Bodies end half-way through.
     Ends,
 }
 
@@ -93,7 +93,7 @@ impl RangeSource for Own {
     }
 }
 
-/// Bytes that bodies give at once.
+/// The number of bytes in each piece of a body.
 const PIECE: usize = 2_800;
 
 struct Body {
@@ -119,8 +119,8 @@ impl RangeBody for Body {
     }
 }
 
-/// The frame, or why there is none, of the source that has this flaw from the request of this number on; and how many
-/// requests it took.
+/// Reads a frame from a source that has this flaw from request `from` on. Returns the frame or the error, and the number of
+/// requests.
 fn frame_of(flaw: Flaw, from: u64, options: &OpenOptions) -> Outcome<(Result<String, Error>, u64)> {
     let source = Own::new(END, flaw, from)?;
     let count = Arc::clone(&source.count);
@@ -129,7 +129,7 @@ fn frame_of(flaw: Flaw, from: u64, options: &OpenOptions) -> Outcome<(Result<Str
     Ok((frame, count.load(Ordering::Relaxed)))
 }
 
-/// Numbers of requests: the first ones, and the first behind them.
+/// The requests from which the flaw begins: the two first reads, and the request after them.
 const FROM: [u64; 3] = [1, 2, 3];
 
 #[test]
@@ -142,8 +142,8 @@ fn odd_but_right_sources_give_the_frame() -> Outcome {
     Ok(())
 }
 
-/// Head and tail overlap, and there is no room: what one of them has brought, and the other leaves out, may be gone before the
-/// other goes on. A matter of luck, so it is tried often.
+/// Head and tail overlap, and the cache has no room. The bytes that one request brought and the other omits may be evicted before the
+/// other request continues. That depends on timing, so the test repeats it 200 times.
 #[test]
 fn requests_that_bring_the_same_bytes_do_not_wait_for_each_other() -> Outcome {
     let expected = frame_in_memory(&fixture_bytes(SHORT)?)?;
@@ -170,7 +170,7 @@ fn lies_are_told() -> Outcome {
         for from in FROM {
             let (frame, requests) = frame_of(flaw, from, &within(Duration::from_secs(5)))?;
             match frame {
-                // What it said of the bytes that are not needed.
+                // The false reply was about bytes that the frame does not need.
                 Ok(frame) => assert!(from > 1 && frame == expected, "{flaw:?} from {from}"),
                 Err(error) => is_told(error, ErrorKind::Unavailable, true, message),
             }
@@ -194,7 +194,7 @@ fn panics_are_caught_and_told_at_once() -> Outcome {
             assert!(started.elapsed() < Duration::from_secs(2), "{flaw:?} from {from}");
         }
     }
-    // Others go on as if nothing had happened.
+    // Other sources continue to work after the panic.
     let (frame, _) = frame_of(Flaw::None, 1, &options())?;
     assert_eq!(frame?, frame_in_memory(&fixture_bytes(END)?)?);
     Ok(())
@@ -206,7 +206,7 @@ fn sources_that_stand_still_are_waited_for_until_the_deadline() -> Outcome {
         let (frame, requests) = frame_of(flaw, 1, &within(Duration::from_millis(300)))?;
         is_told(failure(frame)?, ErrorKind::Timeout, true, "not done within 0.3 s");
         assert_eq!(requests, 2, "{flaw:?}");
-        // And others are not kept waiting.
+        // Meanwhile, other sources do not have to wait.
         let (frame, _) = frame_of(Flaw::None, 1, &within(Duration::from_secs(5)))?;
         assert_eq!(frame?, frame_in_memory(&fixture_bytes(END)?)?, "{flaw:?}");
     }

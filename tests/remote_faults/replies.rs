@@ -1,4 +1,4 @@
-//! Answers that are not those that were asked for.
+//! Replies that do not match the request.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     is_told, options, side_by_side, within,
 };
 
-/// Enough for whatever is tried again, and far less than a wait for nothing.
+/// Enough time for all repeated attempts, and far less than a useless wait would take.
 const ENOUGH: Duration = Duration::from_secs(5);
 
 #[test]
@@ -34,7 +34,7 @@ fn refusals_are_told_apart_and_not_tried_again() -> Outcome {
         (410, is_any, ErrorKind::NotFound, "not found: "),
         (412, is_any, ErrorKind::Unavailable, changed),
         (412, is_later, ErrorKind::Unavailable, changed),
-        // Every object has a first byte but the empty one.
+        // Only an empty object has no first byte.
         (416, is_any, ErrorKind::Malformed, empty),
         (
             416,
@@ -49,7 +49,7 @@ fn refusals_are_told_apart_and_not_tried_again() -> Outcome {
             let error = failure(remote.frame(&within(ENOUGH)))?;
             let retryable = !matches!(kind, ErrorKind::NotFound | ErrorKind::Malformed);
             is_told(error, kind, retryable, message);
-            // What seems to be another object now is opened once more.
+            // An object that seems to be replaced is opened a second time.
             let times = if message.starts_with(changed) { 2 } else { 1 };
             assert!(remote.requests() <= times * 4, "{status}, {sort:?}: {:?}", remote.seen());
         }
@@ -89,7 +89,7 @@ fn missing_objects_and_wrong_credentials_are_told_apart() -> Outcome {
 #[test]
 fn a_server_without_ranges_is_told_so_and_its_body_not_read() -> Outcome {
     let short = fixture_bytes(FRONT)?;
-    // Large enough that nobody has it all in buffers on the way.
+    // Too large for the buffers between client and server.
     let mut long = short.clone();
     long.resize(32 << 20, 0);
     for (sort, bytes) in [(Sort::Http, &short), (Sort::S3, &short), (Sort::Http, &long)] {
@@ -107,14 +107,14 @@ fn a_server_without_ranges_is_told_so_and_its_body_not_read() -> Outcome {
     Ok(())
 }
 
-/// The ranges that are asked for when nothing goes wrong.
+/// The ranges that are requested without any fault.
 fn usual_ranges(sort: Sort, bytes: &[u8]) -> Outcome<Vec<(u64, u64)>> {
     let remote = Remote::start(sort, bytes)?;
     remote.frame(&options())?;
     remote.seen().iter().map(|seen| asked(seen, bytes.len() as u64)).collect()
 }
 
-/// The reply to the request for `start` to `end` says that it is another range: always, or once, so that another attempt would
+/// The reply to the request for `start` to `end` declares another range: either always, or once, so that the next attempt would
 /// succeed.
 fn is_not_taken(sort: Sort, bytes: &[u8], (start, end): (u64, u64), header: &str, times: u64) -> Outcome {
     let size = bytes.len() as u64;
@@ -176,7 +176,7 @@ fn another_range_is_told() -> Outcome {
     Ok(())
 }
 
-/// Bytes that end before the size that was told: the rest is asked for, and is not there.
+/// The object ends before the size that the server declared. The reader requests the rest, which does not exist.
 #[test]
 fn an_object_shorter_than_it_is_said_to_be_is_an_error() -> Outcome {
     let bytes = fixture_bytes(END)?;
@@ -195,7 +195,7 @@ fn an_object_shorter_than_it_is_said_to_be_is_an_error() -> Outcome {
 
 #[test]
 fn what_is_said_about_the_size_need_not_be_right() -> Outcome {
-    // Small, so that it comes whole when its size is known; and larger than what comes whole.
+    // The small object is fetched whole if its size is known. The large one is too large for that.
     let small = fixture_bytes(END)?;
     let mut large = fixture_bytes(FRONT)?;
     // A `free` box of 2 MiB.
@@ -230,7 +230,7 @@ fn an_empty_object_is_told_after_one_round_trip() -> Outcome {
             let error = failure(remote.open(&options))?;
             assert!(matches!(error, Error::Empty), "{hint:?}, {sort:?}: {error:?}");
             is_told(error, ErrorKind::Malformed, false, "the file is empty");
-            // Head and tail side by side, unless it is said to be small.
+            // Head and tail in parallel, unless the hint says that the object is small.
             let most = if matches!(hint, Some(0 | 1)) { 1 } else { 2 };
             assert!((1..=most).contains(&remote.requests()), "{hint:?}, {sort:?}: {:?}", remote.seen());
         }

@@ -1,4 +1,4 @@
-//! Servers that are slow, and callers that do not wait for ever.
+//! Slow servers, and callers with a deadline.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::{
     options, side_by_side, with_each_sort, within,
 };
 
-/// How long the engine waits for a sign of life before it makes a request again.
+/// The time without any byte after which the engine sends a request again.
 const STALL: Duration = Duration::from_secs(4);
 
 /// Waits this many milliseconds, or a little less.
@@ -34,7 +34,7 @@ fn slow_servers_are_waited_for() -> Outcome {
         assert_eq!(planes_md5(&media.frame(AT)?)?, expected);
         assert_eq!(remote.requests(), usual.requests(), "nothing is asked for twice");
         let ledger = media.ledger();
-        // Two pauses each round trip, but that what was needed of the last body may have come before it stood still.
+        // Each round trip has two pauses. The needed part of the last body may have arrived before its pause.
         let waited = TIME * u32::try_from(ledger.round_trips * 2 - 1)?;
         assert!(ledger.waiting >= waited, "{ledger:?}");
         Ok(())
@@ -42,7 +42,7 @@ fn slow_servers_are_waited_for() -> Outcome {
     Ok(())
 }
 
-/// One object of which a request stands still for longer than the engine has patience, and what is asked for then.
+/// Stalls one request for longer than the engine waits, and checks that the engine then requests `resumed` once.
 fn goes_on_after_a_stall(sort: Sort, which: Which, fault: Fault, resumed: &str) -> Outcome {
     let bytes = fixture_bytes(FRONT)?;
     let remote = Remote::start(sort, &bytes)?;
@@ -58,7 +58,7 @@ fn goes_on_after_a_stall(sort: Sort, which: Which, fault: Fault, resumed: &str) 
     Ok(())
 }
 
-/// The one test that waits until the engine gives a request up by itself.
+/// Only this test waits until the engine itself gives up a request.
 #[test]
 fn a_request_that_brings_nothing_for_long_is_made_again() {
     const LONG: Duration = Duration::from_secs(60);
@@ -82,7 +82,7 @@ fn the_deadline_ends_every_wait() -> Outcome {
         (is_head, stall.clone()),
         (is_later, Fault::Delay(STALL)),
         (is_later, stall),
-        // Between two attempts.
+        // The deadline passes between two attempts.
         (is_later, Fault::status(503).with_header("retry-after", "3")),
     ];
     let bytes = fixture_bytes(FRONT)?;
@@ -94,7 +94,7 @@ fn the_deadline_ends_every_wait() -> Outcome {
         let elapsed = started.elapsed();
         let error = failure(result).map_err(|error| format!("{what}: {error}"))?;
         is_told(error, ErrorKind::Timeout, true, "not done within 0.3 s");
-        // A good deal more than it takes, for machines that have other things to do.
+        // The upper bound is generous, because the machine may be busy.
         assert!(elapsed >= ALLOWED && elapsed < ALLOWED + STALL / 4, "{what}: {elapsed:?}");
         Ok(())
     });
@@ -124,7 +124,7 @@ fn cancelling_from_another_thread_ends_every_wait_at_once() -> Outcome {
             let options = options().with_cancel(token.clone());
             let (result, took) = thread::scope(|scope| {
                 let reading = scope.spawn(|| (remote.frame(&options), Instant::now()));
-                // Until the request that stands still has come, and a little longer.
+                // Waits until the stalled request has arrived, and a little longer.
                 while !remote.seen().iter().any(which) {
                     pause(5);
                 }

@@ -1,6 +1,6 @@
-//! Draws a value of any type that is `Deserialize`: a deserializer whose input is a random number generator. It knows no type by its fields,
-//! so a new field or variant is drawn without a change here. It knows by name what no deserializer can see: the texts of times and focal
-//! points, and the fields of types that are flattened or tagged.
+//! Draws a random value of any type that is `Deserialize`. It is a deserializer whose input is a random number generator. It has no list of
+//! the fields of types, so it draws a new field or variant without a change here. It knows by name only what no deserializer can see: the
+//! texts of times and focal points, and the fields of types that are flattened or tagged.
 
 use std::fmt::{self, Display};
 
@@ -12,7 +12,8 @@ use serde::de::{
 use serde::{Deserializer, forward_to_deserialize_any};
 use serde_json::{Value, json};
 
-/// Draws of one value that a type may refuse, because a field has a rule (an id of 0, a focal point outside of the picture).
+/// The number of attempts for one value. A type may refuse a value because a field has a rule (no id of 0, no focal point outside the
+/// picture).
 const TRIES: u32 = 1000;
 
 /// Draws a value of `T`. Equal seeds draw equal values.
@@ -49,7 +50,7 @@ impl Numbers {
         choices[usize::try_from(number).expect("it is below a length")]
     }
 
-    /// Of any magnitude: small numbers are as frequent as large ones.
+    /// An integer of random magnitude: small numbers are as frequent as large ones.
     fn integer(&mut self) -> u64 {
         let bits = self.below(65);
         if bits == 0 { 0 } else { self.next() >> (64 - bits) }
@@ -80,7 +81,7 @@ impl Numbers {
         }
     }
 
-    /// A part of a type that is flattened: those have numbers, and the verdict of an appearance.
+    /// A value of a flattened field. The flattened types have numbers, and the verdict of an appearance.
     fn flattened(&mut self, field: &str) -> Value {
         match field {
             "verdict" => json!(self.one_of(&["good", "blurred", "title_card", "flat", "white", "black"])),
@@ -128,13 +129,13 @@ impl Numbers {
     }
 }
 
-/// The deserializer of one value, which is the field of this name.
+/// The deserializer of one value. `field` is the name of the field that contains the value.
 struct Draw<'n> {
     numbers: &'n mut Numbers,
     field: &'static str,
 }
 
-/// What a visitor waits for, in its own words.
+/// Formats what a visitor expects, as the visitor describes it.
 struct Expected<'v, V>(&'v V);
 
 impl<'de, V: Visitor<'de>> Display for Expected<'_, V> {
@@ -164,7 +165,7 @@ impl<'de> Deserializer<'de> for Draw<'_> {
         deserialize_i32 visit_i32 i32   deserialize_i64 visit_i64 i64
     }
 
-    /// What does not say which type it wants.
+    /// Draws for a visitor that does not request a type.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let expected = Expected(&visitor).to_string();
         let value = match expected.as_str() {
@@ -239,7 +240,7 @@ impl<'de> Deserializer<'de> for Draw<'_> {
         self.deserialize_tuple(length, visitor)
     }
 
-    /// A map of texts, or a type with a field that is flattened.
+    /// Draws a map of texts, or a type with a flattened field.
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let expected = Expected(&visitor).to_string();
         let Some(name) = expected.strip_prefix("struct ") else {
@@ -270,7 +271,7 @@ impl<'de> Deserializer<'de> for Draw<'_> {
     }
 }
 
-/// As many values as are left.
+/// Draws the remaining `left` values.
 struct Items<'n> {
     numbers: &'n mut Numbers,
     left: u64,
@@ -288,7 +289,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
     }
 }
 
-/// As many pairs of any key and any value as are left.
+/// Draws the remaining `left` pairs of a key and a value.
 struct Pairs<'n> {
     numbers: &'n mut Numbers,
     left: u64,
@@ -310,7 +311,7 @@ impl<'de> MapAccess<'de> for Pairs<'_> {
     }
 }
 
-/// Each field of a struct once.
+/// Draws each field of a struct once.
 struct Fields<'n> {
     numbers: &'n mut Numbers,
     fields: std::slice::Iter<'static, &'static str>,
@@ -331,7 +332,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     }
 }
 
-/// The variant of this name, with whatever belongs to it.
+/// Draws the variant of this name, with its content.
 struct Variant<'n> {
     draw: Draw<'n>,
     variant: &'static str,

@@ -1,4 +1,4 @@
-//! What is true of every source.
+//! The behaviour that all sources share.
 
 use std::fs;
 use std::sync::Arc;
@@ -20,16 +20,16 @@ use crate::{bytes, failure, film, get, get_of};
 
 type Source = Arc<dyn RangeSource>;
 
-/// One way to an object.
+/// A source kind, with sources of three objects.
 struct Way {
     name: &'static str,
     film: Source,
     empty: Source,
-    /// An object that is not there, or not any more. What is in memory cannot be missing.
+    /// An object that does not exist, or no longer exists. A source in memory has none.
     missing: Option<Source>,
 }
 
-/// Every way, and what has to stay alive for it.
+/// Every kind, and the servers and folder that they need.
 struct Ways {
     all: Vec<Way>,
     _folder: TempDir,
@@ -109,7 +109,7 @@ fn ranges_are_answered_byte_by_byte() -> Outcome {
         (bytes(70_001, 170_002), 70_001, 170_002),
         (bytes(12_345, 12_346), 12_345, 12_346),
         (bytes(0, size), 0, size),
-        // Longer than there are bytes: as many as there are.
+        // A range beyond the end gives the bytes up to the end.
         (bytes(199_000, size + 5000), 199_000, size),
         (bytes(size - 1, size * 1000), size - 1, size),
         (RangeRequest::Suffix(1), size - 1, size),
@@ -224,14 +224,14 @@ fn a_file_that_is_replaced_or_written_to_has_changed() -> Outcome {
     assert_eq!(source.name(), path.display().to_string());
     let first = get(&source, bytes(0, 10))??.identity;
 
-    // Another file of the same size, put in its place.
+    // Another file of the same size replaces the file.
     let new = folder.path().join("new");
     fs::write(&new, film())?;
     fs::rename(new, &path)?;
     let error = failure(get_of(&source, bytes(0, 10), Some(&first)))?;
     assert!(matches!(error, SourceError::Changed { .. }), "{error}");
 
-    // The same file, cut.
+    // The same file is truncated.
     let second = get(&source, bytes(0, 10))??.identity;
     fs::File::options().write(true).open(&path)?.set_len(1000)?;
     let error = failure(get_of(&source, bytes(0, 10), Some(&second)))?;

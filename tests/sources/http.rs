@@ -1,4 +1,4 @@
-//! HTTP servers, good ones and others.
+//! Sources of HTTP servers, with and without faults.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,21 +15,21 @@ type Source = Arc<dyn RangeSource>;
 
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 const LATER: &str = "Mon, 07 Nov 1994 08:49:37 GMT";
-/// In no message.
+/// A text that no message may contain.
 const SECRET: &str = "secret";
 
 fn source(url: &str) -> Outcome<Source> {
     Ok(Arc::new(HttpSource::new(url.parse()?)?))
 }
 
-/// A server with the film, and the source of that.
+/// Starts a server with the film, and returns a source of the film.
 fn start(object: Object) -> Outcome<(HttpServer, Source)> {
     let server = HttpServer::start()?;
     let source = source(&server.put("/film.mp4", object))?;
     Ok((server, source))
 }
 
-/// What the source says when this goes wrong with the one request.
+/// Returns the error of the source when its only request fails with this fault.
 fn failure_of(fault: Fault) -> Outcome<SourceError> {
     let (server, source) = start(Object::new(film()))?;
     server.faults.always(fault);
@@ -111,7 +111,7 @@ fn a_server_without_ranges_is_found_out_before_its_body_is_read() -> Outcome {
         let sent = server.faults.last()?.body_bytes();
         assert!(sent < size as u64 / 2, "{sent} bytes were sent");
     }
-    // Or only now and then.
+    // A server may also ignore ranges only occasionally.
     assert_eq!(failure_of(Fault::IgnoreRange)?, SourceError::NoRanges);
     let (_server, source) = start(Object::new("").without_ranges())?;
     assert_eq!(failure(get(&source, bytes(0, 100)))?, SourceError::Empty);
@@ -228,7 +228,7 @@ fn redirects_are_followed_with_the_range_and_without_a_referrer() -> Outcome {
         assert_eq!(seen.header("referer"), None);
         assert_eq!(seen.header("accept-encoding"), Some("identity"));
     }
-    // In a circle.
+    // The redirects form a circle.
     server.faults.always(Fault::status(302).with_header("location", "/film.mp4"));
     let error = failure(get(&source(&format!("{}/film.mp4", server.endpoint()))?, bytes(0, 10)))?;
     assert!(matches!(error, SourceError::Unexpected { .. }), "{error}");
@@ -249,7 +249,7 @@ fn broken_connections_are_told_after_the_bytes_that_came() -> Outcome {
 
     let error = failure_of(Fault::NoReply)?;
     assert!(matches!(error, SourceError::Connection { .. }), "{error}");
-    // Nobody listens there any more.
+    // No server listens there any more.
     let url = { start(Object::new(film()))?.0.endpoint() };
     let error = failure(get(&self::source(&url)?, bytes(0, 10)))?;
     assert!(matches!(error, SourceError::Connection { .. }), "{error}");
@@ -272,7 +272,7 @@ fn slow_servers_are_waited_for() -> Outcome {
     Ok(())
 }
 
-/// Holds that a text has no secret in it, whichever way it is shown.
+/// Asserts that a text does not contain the secret.
 fn holds_no_secret(what: &str, shown: &str) {
     assert!(!shown.contains(SECRET), "{what}: {shown}");
 }
@@ -335,7 +335,7 @@ fn objects_are_read_whole_up_to_a_bound() -> Outcome {
     assert_eq!(error, SourceError::TooLarge { allowed: size - 1 });
     assert_eq!(error.kind(), ErrorKind::LimitExceeded);
 
-    // The same where the length is not told: as soon as it is exceeded.
+    // Without a declared length, the source stops as soon as the body exceeds the limit.
     let url = server.put("/large.mp4", Object::new(vec![7; 64 << 20]));
     server.faults.always(Fault::NoLength);
     let error = failure(read_whole(&url, 1 << 20))?;

@@ -1,4 +1,4 @@
-//! S3: what its errors mean, keys, versions, signed URLs, and where clients come from.
+//! S3: the meaning of its errors, keys, versions, signed URLs, and the origin of clients.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +18,7 @@ use crate::{bytes, failure, film, get, get_of};
 
 type Source = Arc<dyn RangeSource>;
 
-/// A server with the film, and the source of that.
+/// Starts a server with the film, and returns a source of the film.
 fn start() -> Outcome<(S3Server, Source)> {
     let server = S3Server::start()?;
     server.put("film.mp4", &film())?;
@@ -26,7 +26,7 @@ fn start() -> Outcome<(S3Server, Source)> {
     Ok((server, source))
 }
 
-/// What the source says when this goes wrong with the one request.
+/// Returns the error of the source when its only request fails with this fault.
 fn failure_of(fault: Fault) -> Outcome<SourceError> {
     let (server, source) = start()?;
     server.faults.always(fault);
@@ -43,7 +43,7 @@ fn requests_say_what_they_want() -> Outcome {
     let seen = server.faults.last()?;
     assert_eq!((seen.path.as_str(), seen.range()), ("/films/film.mp4", Some("bytes=0-99")));
     assert_eq!(seen.header("if-match"), None);
-    // No checksum of the whole object is asked for.
+    // The source requests no checksum of the whole object.
     assert_eq!(seen.header("x-amz-checksum-mode"), None);
     assert!(!seen.query.contains("versionId"), "{}", seen.query);
     assert!(first.identity.last_modified.as_deref().is_some_and(|date| date.ends_with(" GMT")));
@@ -79,7 +79,7 @@ fn keys_may_hold_anything() -> Outcome {
 
 #[test]
 fn weak_etags_give_way_to_the_date() -> Outcome {
-    // Of a proxy in front of the service. They never match.
+    // A proxy in front of the service adds a weak ETag. Weak ETags never match `If-Match`.
     let (server, source) = start()?;
     server.faults.always(Fault::Header("etag", Some("W/\"weak\"".to_owned())));
     let first = get(&source, bytes(0, 10))??.identity;
@@ -117,7 +117,7 @@ fn replaced_objects_are_refused() -> Outcome {
     );
     assert_eq!(get(&source, bytes(10, 20))??.bytes, [1; 10]);
 
-    // Cut, so that the range is not there any more: it is still another object.
+    // The object is truncated, and the range no longer exists. That is still a changed object.
     let second = get(&source, bytes(0, 10))??.identity;
     server.put("film.mp4", &[1; 1000])?;
     let error = failure(get_of(&source, bytes(200_000, 200_010), Some(&second)))?;
@@ -130,7 +130,7 @@ fn who_may_not_read_is_told_why() -> Outcome {
     let (server, _) = start()?;
     let cases = [
         (ACCESS_KEY, "wrong", "SignatureDoesNotMatch"),
-        // What AWS calls InvalidAccessKeyId.
+        // AWS calls this InvalidAccessKeyId.
         ("AKIAUNKNOWN", SECRET_KEY, "NotSignedUp"),
     ];
     for (access_key, secret_key, reason) in cases {
@@ -188,7 +188,7 @@ fn codes_of_s3_are_told_apart() -> Outcome {
     Ok(())
 }
 
-/// What trying again never changes says what to do, and what an operator can put right says what is wrong.
+/// The message must name the fix when a retry does not help, and must name the fault when an operator can repair it.
 #[test]
 fn refusals_say_what_to_do() -> Outcome {
     let encrypted = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.";
@@ -230,7 +230,7 @@ fn refusals_say_what_to_do() -> Outcome {
 
 #[test]
 fn a_status_without_a_code_still_tells() -> Outcome {
-    // From a proxy before the service.
+    // The replies of a proxy in front of the service.
     for body in ["", "<html>no</html>", "no"] {
         let reply = |status| Fault::Reply { status, headers: Vec::new(), body: body.to_owned() };
         let error = failure_of(reply(503))?;
@@ -239,7 +239,7 @@ fn a_status_without_a_code_still_tells() -> Outcome {
         let error = failure_of(reply(403))?;
         assert!(matches!(error, SourceError::Denied { .. }), "{body}: {error}");
     }
-    // Or one that breaks off.
+    // A reply whose body is cut off.
     let (server, source) = start()?;
     server.faults.always(Fault::s3_error(503, "SlowDown", "Reduce your request rate."));
     server.faults.always(Fault::CutBody(60));
@@ -330,10 +330,10 @@ fn a_signed_url_is_read_over_http() -> Outcome {
     Ok(())
 }
 
-/// In the environment of a test that runs in a process of its own.
+/// The variable that is set in a test which runs in a separate process.
 const IN_A_PROCESS: &str = "POSTERFRAME_TEST_IN_A_PROCESS";
 
-/// What runs in a process of its own, with this environment and nothing else: the test of this name, again. `None` in there.
+/// Runs the test of this name again, in a separate process with only this environment. Returns `None` in that process.
 fn in_a_process(name: &str, environment: &[(&str, &str)]) -> Outcome<Option<String>> {
     #[expect(clippy::disallowed_methods, reason = "which of the two processes this is")]
     if std::env::var_os(IN_A_PROCESS).is_some() {
@@ -365,7 +365,7 @@ const CREDENTIALS: [(&str, &str); 2] =
 #[test]
 fn endpoints_of_ones_own_have_the_bucket_in_the_path() -> Outcome {
     let (server, _) = start()?;
-    // With a name, not an address: the SDK alone would look for the host films.localhost.
+    // The endpoint has a host name, not an address. The SDK alone would resolve the host films.localhost.
     let endpoint = format!("http://localhost:{}", server.port());
     for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"] {
         let mut environment = vec![(variable, endpoint.as_str()), ("AWS_REGION", "us-east-1")];
