@@ -224,7 +224,7 @@ impl CatalogueServer {
         Ok(calls.iter().map(call).collect())
     }
 
-    /// `[id, title, description, age_rating]` of each content.
+    /// Returns `[id, title, description, age_rating]` of each content.
     pub(crate) fn contents(&self) -> Outcome<Value> {
         self.ask("GET /_contents", "")
     }

@@ -32,7 +32,7 @@ impl Cgroup {
                 }
                 _ => continue,
             };
-            // A container may see its own group as the root.
+            // In a container, the process's group may be visible as the root.
             for parent in [Path::new(root).join(path.trim_start_matches('/')), PathBuf::from(root)] {
                 let group = Self { folder: parent.join(&name) };
                 if fs::create_dir(&group.folder).is_ok() && group.limit(files, bytes) {

@@ -98,7 +98,7 @@ impl Film {
         }
     }
 
-    /// A Matroska file as a browser records it: without a duration, a seek head or cues.
+    /// A Matroska file as a browser records it, without a duration, a seek head and cues.
     pub(crate) fn recording(&self) -> Vec<u8> {
         let info = element(INFO, &integer(0x2A_D7B1, 1_000_000));
         let clusters = self.clusters().map(|(_, _, cluster)| element(CLUSTER, &cluster));

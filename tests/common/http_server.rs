@@ -24,7 +24,7 @@ use hyper::{Request, Response, StatusCode};
 use super::{AnyBody, BoxError, Outcome, RangeIgnored, Server, body_of};
 use crate::common::md5_hex;
 
-/// An object, and how the server treats it.
+/// An object and its properties on the server.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
     bytes: Bytes,
@@ -65,7 +65,7 @@ impl Object {
     }
 }
 
-/// The objects of a server by their path, percent-encoded.
+/// The objects of a server by their percent-encoded path.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Objects(Arc<Mutex<HashMap<String, Object>>>);
 

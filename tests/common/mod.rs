@@ -15,7 +15,7 @@ pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 /// The time that the fixtures are designed for.
 pub(crate) const AT: Duration = Duration::from_secs(5);
 
-/// Files among the fixtures that are not media.
+/// Files in the folder of the fixtures that are not media.
 const ABOUT: [&str; 5] = [".gitattributes", "README.md", "SHA256SUMS", "oracle.tsv", "times.tsv"];
 
 pub(crate) fn fixtures_folder() -> PathBuf {

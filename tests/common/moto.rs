@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Outcome, Program, in_repository};
 use crate::ports::free_port;
 
-/// The bucket that every instance has.
+/// The bucket of every instance.
 pub(crate) const BUCKET: &str = "films";
 /// The permissions of the replaced Lambda's role on the bucket's objects, as its owner wrote them.
 const ACTIONS: [&str; 4] = ["s3:GetObject", "s3:PutObject", "s3:HeadObject", "s3:GetObjectTagging"];
@@ -143,7 +143,7 @@ impl Moto {
             .collect())
     }
 
-    /// The actions that were refused: method, path and Secrets Manager's target.
+    /// Returns the refused requests: method, path and Secrets Manager's target.
     pub(crate) async fn refused(&self) -> Outcome<Vec<String>> {
         let reply = self.ask(Method::GET, "requests", Vec::new()).await?;
         let seen = json_of(reply).await?;

@@ -145,7 +145,7 @@ impl Lambda {
         Ok(id)
     }
 
-    /// Waits for the answer to the event with this id.
+    /// Waits at most `most` for the reply to the event with this id.
     pub(crate) fn wait(&mut self, id: &str, most: Duration) -> Outcome<Reply> {
         let answered = self.replies.recv_timeout(most);
         let (of, reply) = answered.map_err(|error| format!("{error}\n{}", self.log().text()))?;
@@ -197,7 +197,7 @@ impl Lambda {
     }
 }
 
-/// A process and its children.
+/// Returns the ids of a process and its children.
 fn with_children(id: u32) -> Vec<u32> {
     let threads = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
     let children = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());

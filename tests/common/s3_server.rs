@@ -35,10 +35,10 @@ use super::{Certificate, Outcome, RangeIgnored, Server};
 
 pub(crate) const ACCESS_KEY: &str = "AKIATESTKEY";
 pub(crate) const SECRET_KEY: &str = "the-secret-key-of-the-tests";
-/// The bucket that every server has.
+/// The bucket of every server.
 pub(crate) const BUCKET: &str = "films";
 
-/// The objects, as files.
+/// The objects, stored as files.
 #[derive(Debug, Clone)]
 pub(crate) struct Files(PathBuf);
 

@@ -263,7 +263,7 @@ impl Server {
         Self::start_with(None, respond)
     }
 
-    /// The same, over TLS if there is a certificate.
+    /// Starts such a server, with TLS if there is a certificate.
     pub(crate) fn start_with(
         certificate: Option<&Certificate>,
         respond: impl Fn(Request<Incoming>) -> Answer + Send + Sync + 'static,
@@ -289,7 +289,7 @@ impl Server {
         self.address.port()
     }
 
-    /// `http://127.0.0.1:port`, or `https`
+    /// The URL `http://127.0.0.1:port`, or `https`.
     pub(crate) fn endpoint(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }

@@ -51,7 +51,7 @@ impl Sshd {
         Self::start_with(targets, "")
     }
 
-    /// The same, with these lines in its `sshd_config`.
+    /// Starts such a server with these additional lines in its `sshd_config`.
     pub(crate) fn start_with(targets: &[String], lines: &str) -> Outcome<Self> {
         let folder = tempfile::Builder::new().prefix("sshd-").tempdir()?;
         // The user who logs in reads the keys here.
@@ -224,7 +224,7 @@ fn signal(name: &str, processes: &[u32]) -> Outcome {
     Ok(())
 }
 
-/// All processes that `process` and its children have started.
+/// Returns all descendants of `process`.
 fn descendants(process: u32) -> Outcome<Vec<u32>> {
     let mut pairs = Vec::new();
     for entry in fs::read_dir("/proc")? {

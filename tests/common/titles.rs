@@ -6,7 +6,7 @@ use std::path::Path;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
-/// Sets the title of the content, if there is a new one, and returns the title.
+/// Sets the title of the content if `title` is given, and returns the current title.
 pub(crate) async fn edit_title(catalogue: &Path, title: Option<&str>) -> Result<String, Box<dyn Error>> {
     let mut connection = SqliteConnectOptions::new().filename(catalogue).connect().await?;
     if let Some(title) = title {

@@ -94,7 +94,7 @@ impl World {
     }
 }
 
-/// The short test event of the replaced Lambda, for these keys.
+/// The short test event of the replaced Lambda, with these keys.
 pub(crate) fn event(keys: &[&str]) -> Value {
     let records = keys.iter().map(|key| json!({"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}));
     json!({"Records": records.collect::<Vec<_>>()})
