@@ -1,16 +1,15 @@
-"""The catalogue's API as its owner runs it: FastAPI, behind uvicorn, for the tests.
+"""The catalogue's API as its owner runs it, for the tests: FastAPI behind uvicorn.
 
-INTERNAL_TOKEN is the token that it takes: looked at by the function itself, after the body, or, if TOKEN_FIRST is set, by a dependency
-before it. Contents are kept in a SQLite file (CONTENTS), or in the table of a MySQL database
-(DB_SOCKET, DB_NAME). Paths that begin with `/_` are the
-tests' own: `/_calls` lists every request as it came, `/_contents` the contents, `/_faults` takes a list of what is to go wrong
-with the next requests, one each:
+The API accepts the token INTERNAL_TOKEN. The endpoint's function checks the token, after the body. With TOKEN_FIRST set, a
+dependency checks it before the body. Contents are stored in a SQLite file (CONTENTS), or in the table of a MySQL database
+(DB_SOCKET, DB_NAME). Paths that begin with `/_` serve only the tests: `/_calls` returns every received request, `/_contents`
+the contents, and `/_faults` takes a list of faults for the next requests, one for each:
 
     {"status": 503, "headers": {"retry-after": "1"}, "body": "..."}   this reply instead
     {"echo": 400}                                                     a reply that repeats the token
     {"silent": true}                                                  no reply
-    {"cut": 201}                                                      the request is done, but half a reply comes, with this status
-    {}                                                                nothing
+    {"cut": 201}                                                      the request is processed, but the reply is cut, with this status
+    {}                                                                no fault
 """
 
 import asyncio
@@ -90,7 +89,7 @@ async def set_faults(new: list[dict]):
 
 
 class Faulty:
-    """Records requests as they come, and does to them what the next fault says."""
+    """Records requests as they arrive, and applies the next fault."""
 
     def __init__(self, inner):
         self.inner = inner
@@ -138,7 +137,7 @@ class Faulty:
             await asyncio.sleep(120)
         elif "cut" in fault:
             await self.inner(scope, receive_again, nowhere)
-            # uvicorn closes a connection whose body is shorter than it was said to be.
+            # uvicorn closes the connection when a body is shorter than its declared length.
             await reply(send_noted, fault["cut"], {}, b'{"id":', length=1000)
         else:
             await self.inner(scope, receive_again, send_noted)

@@ -2,10 +2,10 @@
 
     INITIAL_NO_AUTH_ACTION_COUNT=0 moto_server.py PORT [CERTIFICATE KEY]
 
-The variable is moto's: so many requests go unchecked.
+The variable is moto's: the number of requests that are not checked.
 
-The tests set it up and look into it at /_tests, without credentials. Two things are done here as AWS does them, and moto does not:
-who may not list a bucket gets 403 and not 404 for a key that is not there, and permissions for a single secret count.
+The tests set the server up and inspect it at /_tests, without credentials. The server corrects moto in two points, so that it
+behaves as AWS: a user who may not list a bucket gets 403 instead of 404 for a missing key, and permissions for a single secret work.
 """
 
 import json
@@ -41,7 +41,7 @@ unchanged_authorise = ActionAuthenticatorMixin._authenticate_and_authorize_norma
 
 
 def authorise(self: Any, resource: str = "*") -> None:
-    """moto asks whether an action is permitted on `*`. Here it is asked for the secret."""
+    """Checks permissions for the requested secret. moto itself checks them for `*`."""
     if self.headers.get("X-Amz-Target", "").startswith("secretsmanager."):
         wanted = str(json.loads(self.raw_body or "{}").get("SecretId", ""))
         by_name = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{wanted}-unknown"
@@ -61,7 +61,7 @@ def may(authorization: str, action: str, resource: str) -> bool:
 
 
 def set_up(request: Request, name: str) -> Any:
-    """The user with the permissions of the body, for whom nothing else is allowed."""
+    """Creates a user who has only the permissions in the body."""
     if name not in iam.users:
         iam.create_user(REGION, name)
     iam.put_user_policy(name, "only", request.get_data(as_text=True))
@@ -119,7 +119,7 @@ StartResponse = Callable[..., Any]
 
 
 class Application:
-    """moto, recorded and corrected."""
+    """moto with a record of all requests, and with the corrections of this file."""
 
     def __init__(self) -> None:
         self.moto = DomainDispatcherApplication(create_backend_app)

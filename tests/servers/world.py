@@ -1,7 +1,7 @@
-"""All that the function needs around it, for tests written in Python: MariaDB, the catalogue's API, AWS (moto), each over TLS.
+"""The servers that the function needs, for tests in Python: MariaDB, the catalogue's API, AWS (moto), each with TLS.
 
-They are on 127.0.0.1, on ports of their own, in a folder that the caller makes and removes. What the tests in Rust have for the same
-is in tests/common/.
+They listen on separate ports of 127.0.0.1. Their files are in a folder that the caller creates and removes. The tests in Rust
+have the same servers in tests/common/.
 """
 
 import contextlib
@@ -27,12 +27,12 @@ DATABASE = "ott_db"
 TOKEN = "token-of-the-test"
 PASSWORD = "p@ss word"
 TABLES = ("contents", "video_assets")
-# What the function needs and no more.
+# The permissions that the function needs, and no others.
 FUNCTION = ("s3:GetObject", "s3:PutObject"), "arn:aws:s3:::films/*"
 
 
 def run(*command, **options):
-    """A command that is to succeed."""
+    """Runs a command that must succeed."""
     done = subprocess.run(list(map(str, command)), capture_output=True, timeout=600, check=False, **options)
     if done.returncode:
         raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stderr.decode(errors='replace')}")
@@ -46,10 +46,10 @@ def free_port():
 
 
 class World:
-    """The servers. Database and API may have names, which the caller makes known; without any they are named by their address.
+    """The servers. The caller can give database and API names, which it must make resolvable. Without names, their address is used.
 
-    `may` is what AWS permits; with None it permits everything and checks no signature, because moto takes good ones of some services
-    (Lambda) for bad. `websites` are names of one HTTPS server, to which a proxy leads (`sites`).
+    `may` has the permissions that AWS grants. With None, AWS permits everything and checks no signature, because moto rejects valid
+    signatures of some services (Lambda). `websites` are names of one HTTPS server, to which a proxy leads (`sites`).
     """
 
     def __init__(self, folder, database_host="127.0.0.1", api_host="127.0.0.1", websites=(), may=FUNCTION):
@@ -108,7 +108,7 @@ class World:
         self.sql(f"GRANT SELECT, INSERT, UPDATE ON {DATABASE}.* TO films")
 
     def make_tables(self):
-        """Empty ones, as the replaced Lambda's owner made them."""
+        """Creates the tables without rows, as the owner of the replaced Lambda created them."""
         for table in reversed(TABLES):
             self.sql(f"DROP TABLE IF EXISTS {table}", DATABASE)
         for statement in (ROOT / "migrations/mysql/0001_contents_and_video_assets.sql").read_text().split(";"):
@@ -131,9 +131,9 @@ class World:
         self.start(self.api_port, *program, *place, *tls, env=env)
 
     def start_aws(self):
-        """With a bucket, `films`, and a user who may do what was said."""
+        """Starts moto with a bucket, `films`, and a user with the permissions in `may`."""
         program = [ROOT / "target/python/bin/python", "-B", ROOT / "tests/servers/moto_server.py"]
-        # moto's: so many requests go unchecked; without it all do.
+        # moto's setting: the number of requests that are not checked. Without it, no request is checked.
         env = os.environ | ({"INITIAL_NO_AUTH_ACTION_COUNT": "0"} if self.may else {})
         self.aws_server = self.start(self.aws_port, *program, self.aws_port, self.folder / "cert", self.folder / "key", env=env)
         self.ask("buckets/films", b"")
@@ -143,7 +143,7 @@ class World:
         self.keys = json.loads(self.ask("users/function", policy))
 
     def ask(self, path, body=None):
-        """moto's other side: sets up, and looks into it."""
+        """Sends a request to moto's test interface, which sets it up and inspects it."""
         trust = ssl.create_default_context(cafile=self.folder / "ca")
         method = "GET" if body is None else "PUT"
         request = urllib.request.Request(f"https://127.0.0.1:{self.aws_port}/_tests/{path}", body, method=method)
@@ -151,7 +151,7 @@ class World:
             return reply.read()
 
     def begin_again(self):
-        """As it was at the beginning: no rows, no objects, nothing else in AWS."""
+        """Restores the initial state: no rows, no objects, nothing else in AWS."""
         self.make_tables()
         self.programs.remove(self.aws_server)
         self.aws_server.terminate()
@@ -168,7 +168,7 @@ class World:
         }
 
     def settings(self, authority=None):
-        """The function's environment. `authority` is where it finds the certificate of who signed the servers'."""
+        """The function's environment. `authority` is the path of the certificate authority, as the function sees it."""
         authority = str(authority or self.folder / "ca")
         return self.aws() | {
             "SSL_CERT_FILE": authority,
@@ -190,7 +190,7 @@ class World:
 
 
 class Website(BaseHTTPRequestHandler):
-    """One video under every path, by byte ranges."""
+    """Serves one video under every path, by byte ranges."""
 
     protocol_version = "HTTP/1.1"
     video = (FIXTURES / "h264_end.mp4").read_bytes()
@@ -222,7 +222,7 @@ class Website(BaseHTTPRequestHandler):
 
 
 class Websites:
-    """An HTTPS server, and the proxy through which every name leads to it."""
+    """An HTTPS server, and a proxy that leads every name to it."""
 
     def __init__(self, folder):
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Website)
@@ -260,7 +260,7 @@ class Websites:
 
 
 def copy(source, destination):
-    """Until one of both has enough."""
+    """Copies bytes until one of the two ends closes."""
     with contextlib.suppress(OSError):
         while piece := source.recv(65536):
             destination.sendall(piece)
