@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""Holds vendor/libav/advisories.toml against what is built: `make advisories-libav`.
+"""Checks vendor/libav/advisories.toml against the build: `make advisories-libav`.
 
     scripts/advisories_libav.py [--all] [FOLDER]
 
-FOLDER is a repository (this one). Prints each advisory on what is compiled in, with --all each: whether it can be reached, which release has the fix, and
-the patch that is carried. Fails, with a line for each fault, when
+FOLDER is a repository (default: this one). The script prints each advisory on a compiled component, with --all every advisory:
+whether the fault can be reached, which release has the fix, and our patch. It fails, with a line for each fault, when
 
-- an advisory is open: its component is compiled in and can be reached, the locked version has the fault, and no patch is carried;
-- nobody has said whether what is compiled in and affected can be reached;
-- the table is malformed, names a kind of component that there is not or a patch that is not there, or a patch is there that no advisory names as its own
-  number (1000 and above);
-- a lock file has another version of a crate than the table knows.
+- an advisory is open: its component is compiled in and can be reached, the locked version has the fault, and we have no patch;
+- the table does not state whether an affected compiled component can be reached;
+- the table is malformed, or names an unknown kind of component or a missing patch, or no advisory names an existing patch (numbers
+  from 1000 on);
+- a lock file has another version of a crate than the table.
 
-No network.
+The script uses no network.
 """
 
 import argparse
@@ -21,12 +21,12 @@ import sys
 
 from libav_table import LIBAV, ROOT, Malformed, components, load, locked
 
-# patches/ below this number are not for advisories.
+# Patches in patches/ below this number do not belong to advisories.
 FIRST = 1000
 
 
 def faults(root):
-    """The rows of the table that is printed, and what is wrong."""
+    """Returns the rows of the table to print, and the faults."""
     folder = root / LIBAV
     libraries, advisories = load((folder / "advisories.toml").read_text(encoding="utf-8"))
     listed = components((folder / "components.txt").read_text(encoding="utf-8"))

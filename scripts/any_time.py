@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """Compares the frames that posterframe takes at any time with a full decode by FFmpeg 9.0.2: `make any-time CORPUS=dir [SEED=n]`.
 
-The example `any_time` takes the frames at some times, drawn anew in each run: anywhere, at 0, before and behind the end, exactly on
-a frame, half-way between two, a tick beside one. It opens the file for each time and keeps it open, and reads it as a file and by
-byte ranges. The truth is the first frame of the full decode (full_decode.py) whose time is at or after start + time, rounded to
-the nearest tick. Where there is none, the truth is the first frame at or after half of the duration, and at last the last frame. A
-container without a duration lasts as long as the decode shows. Frames with one time count as equal.
+The example `any_time` takes frames at some times, drawn anew in each run: anywhere, at 0, before and behind the end, exactly on
+a frame, half-way between two frames, one tick beside a frame. It opens the file for each time, and also keeps it open for all
+times; it reads the file directly, and by byte ranges. The truth is the first frame of the full decode (full_decode.py) whose time
+is at or after start + time, rounded to the nearest tick. If there is none, the truth is the first frame at or after half of the
+duration, and otherwise the last frame. A container without a duration lasts as long as the decode shows. Frames with equal times
+count as equal.
 
-Faults are a wrong time, other pixels, an error where FFmpeg decodes, `at_target` on a frame that is not, a difference between an
-open that is fresh and one that is kept, and between ranges and the file. A fault that EXEMPT does not cover makes the exit
+Faults are a wrong time, other pixels, an error where FFmpeg decodes, a wrong `at_target`, a difference between a fresh open and
+an open that was kept, and a difference between byte ranges and the file. A fault that EXEMPT does not cover makes the exit
 status 1.
 
-The efficiency is that of well-formed files: no decoding error, one frame for each packet, times that rise, keyframes that are
-marked as such.
+Efficiency is measured on well-formed files: no decoding error, one frame for each packet, increasing times, and correctly
+marked keyframes.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from pathlib import Path
 from full_decode import ROOT, Frame, NoTruth, TooSlow, Truth, run, truth_of
 
 FIXTURES = ROOT / "tests" / "fixtures"
-# Lines that the example prints for each time.
+# The number of lines that the example prints for each time.
 WAYS = 4
-# What framecrc prints for a packet without a time.
+# The value that framecrc prints for a packet without a time.
 NO_TIME = -(1 << 63)
-# Files to name for their efficiency.
+# The number of files to list with the worst efficiency.
 WORST = 5
 
 
 @dataclass
 class Exemption:
-    """A difference that is no fault, where full_decode.py finds that the file is of this kind. It is printed all the same."""
+    """A difference that is no fault, if full_decode.py finds that the file is of this kind. The difference is still printed."""
 
     sort: str
     reason: str
@@ -59,7 +60,7 @@ EXEMPT = {
 
 @dataclass
 class Line:
-    """A line of the example."""
+    """A line of the example's output."""
 
     way: str
     at: int
@@ -76,23 +77,23 @@ class Line:
 
     @property
     def outcome(self) -> list[str]:
-        """What has to be equal in all four ways: the kind of an error, or time, reason and pixels of a frame."""
+        """Returns the values that must be equal in all four ways: the kind of an error, or time, reason and pixels of a frame."""
         return self.columns[:2] if self.is_error else self.columns[:3] + self.columns[4:5]
 
 
 @dataclass
 class Cost:
-    """What a frame of a well-formed file took."""
+    """The cost of a frame of a well-formed file."""
 
     decoded: int
     needed: int
-    # Where the example prints it.
+    # None if the example does not print it.
     passes: int | None
 
 
 @dataclass
 class Result:
-    """What came of a file."""
+    """The result of a file."""
 
     name: str
     frames: int = 0
@@ -103,7 +104,7 @@ class Result:
 
 
 def draw_times(truth: Truth, count: int, chance: random.Random) -> list[int]:
-    """Draws times in microseconds after the start, in no order. One is always behind the end."""
+    """Draws times in microseconds after the start, unordered. One time is always behind the end."""
     pts = sorted({frame.pts for frame in truth.frames})
     last = truth.after_start(pts[-1])
 
@@ -165,12 +166,12 @@ def exemption(truth: Truth, at: int, frame: Frame) -> str | None:
     is_keyframe = any(packet.is_key and packet.pts == frame.pts for packet in truth.packets)
     if is_keyframe and len(set(stored)) < len(stored):
         return "repeated"
-    # The packets from the keyframe on do not show it.
+    # This cannot be seen from the packets after the keyframe.
     shared = [packet.pts for packet in truth.packets if packet.is_key and stored.count(packet.pts) > 1]
     if frame.pts not in stored and any(pts < frame.pts for pts in shared):
         return "moved"
     encrypted = [packet.pts for packet in truth.packets if packet.is_encrypted]
-    # A clear lead has its pictures. FFmpeg decodes no frame of some encrypted packets, and the one at half may be clear.
+    # A clear lead has pictures. FFmpeg decodes no frame from some encrypted packets, and the frame at half may be clear.
     packets = [packet.pts for packet in truth.packets if packet.pts >= sought]
     needed = max(frame.pts, min(packets, default=frame.pts))
     is_clear = encrypted and needed < min(encrypted)
@@ -259,7 +260,7 @@ def print_summary(results: list[Result], seed: str) -> bool:
         f"SEED={seed}: {len(compared)} files compared, {sum(result.frames for result in compared)} frames: {faults} faults in "
         f"{at_fault} files; files exempt: {exempt}; {len(results) - len(compared)} not compared"
     )
-    # As cargo's tests end, so that scripts/test.sh counts these.
+    # The form in which cargo's tests end, so that scripts/test.sh counts these.
     print(f"test result: {'FAILED' if at_fault else 'ok'}. {len(compared) - at_fault} passed; {at_fault} failed")
     return bool(compared) and not at_fault
 

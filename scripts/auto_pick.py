@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Tries `grab --pick auto` on generated clips of known parts: `make auto-pick` (SEED=n draws the clips of an earlier run).
+"""Tests `grab --pick auto` on generated clips with known parts: `make auto-pick` (SEED=n draws the clips of an earlier run).
 
-Each clip of 30 s shows a scene, and around 5 s something else: black, black with noise, white, one colour, a title card, a blurred picture, the beginning of a
-fade, or a dark scene with detail. All but the last must be rejected for a frame of the scene; the dark scene must be taken as it is. The clips are read over HTTP, and the table
-gives what the choice costs beside the exact frame.
+Each clip of 30 s shows a scene, and around 5 s another part: black, black with noise, white, one colour, a title card, a blurred
+picture, the beginning of a fade, or a dark scene with detail. The choice must reject each part for a frame of the scene, except
+the dark scene, which it must keep. The clips are read over HTTP, and the table compares the costs with those of the exact frame.
 
 Usage: auto_pick.py [--clips N] [PROGRAM]     (60, target/debug/posterframe)
 """
@@ -26,7 +26,7 @@ WORDS = {"black": "black", "noisy black": "black", "white": "white", "flat": "fl
 
 
 def title(draw: random.Random) -> str:
-    """Filters that write lines of strokes, as letters are, on one colour."""
+    """Returns filters that draw lines of strokes, which look like letters, on one colour."""
     ink, ground = draw.choice((("white", "black"), ("black", "white"), ("yellow", "0x101040"), ("0xe0e0e0", "0x202020")))
     boxes = []
     for line in range(draw.randint(1, 3)):
@@ -39,7 +39,7 @@ def title(draw: random.Random) -> str:
 
 
 def part(kind: str, scene: str, start: float, draw: random.Random) -> str:
-    """The source of what is shown around 5 s."""
+    """Returns the source of the part around 5 s."""
     plain = "size=640x360:rate=10:duration=30"
     return {
         "black": f"color=black:{plain}",
@@ -48,14 +48,14 @@ def part(kind: str, scene: str, start: float, draw: random.Random) -> str:
         "flat": f"color={draw.choice(('gray', '0x305080', '0x805030', '0x408040', '0x602060'))}:{plain}",
         "title card": title(draw),
         "blurred": f"{scene},gblur=sigma={draw.randint(24, 40)}:steps=3",
-        # At 5 s it has reached a part of its light at most.
+        # At 5 s, the fade has reached at most a part of its light.
         "fade": f"{scene},fade=in:st={start:.2f}:d={(5 - start) * draw.uniform(12, 40):.2f}",
         "dark scene": f"{scene},format=yuv420p,lutyuv=y='16+(val-16)*{draw.uniform(0.14, 0.25):.2f}':u='128+(val-128)*0.3':v='128+(val-128)*0.3'",
     }[kind]
 
 
 def make(kind: str, out: Path, draw: random.Random) -> tuple[float, float]:
-    """Writes a clip. Returns when the part begins and ends."""
+    """Writes a clip. Returns the start and the end of the part."""
     start, end = round(draw.uniform(0.5, 4.7), 1), round(draw.uniform(5.4, 7.9), 1)
     x, y = draw.choice(((-0.743643887, -0.131825904), (-0.1528, 1.0397), (0.285, 0.01), (-1.25066, 0.02012)))
     scene = f"mandelbrot=size=640x360:rate=10:start_x={x}:start_y={y}:start_scale={draw.uniform(0.01, 0.4):.3f}:end_pts=1000,trim=duration=30"
@@ -67,20 +67,20 @@ def make(kind: str, out: Path, draw: random.Random) -> tuple[float, float]:
 
 
 def grab(program: str, url: str, pick: str, out: Path) -> dict:
-    """The program's answer about a frame."""
+    """Returns the program's JSON about a frame."""
     command = [program, "grab", url, "--pick", pick, "--json", "-o", out]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def faults(kind: str, answer: dict, start: float, end: float) -> list[str]:
-    """What is wrong with a choice."""
+    """Returns the faults of a choice."""
     first, taken = answer["considered"][0], answer["frame_pts_seconds"]
     if kind == "dark scene":
         return [] if first["verdict"] == "good" and taken == first["pts_seconds"] else ["a dark scene was rejected"]
     found = []
     if first["verdict"] != WORDS.get(kind, first["verdict"]) or first["verdict"] == "good":
         found.append(f"taken for {first['verdict']}")
-    # Later in a fade there is a scene, in the dark.
+    # The later part of a fade already shows the scene, still dark.
     if kind != "fade" and start <= taken < end:
         found.append(f"the frame at {taken} s was taken")
     return found

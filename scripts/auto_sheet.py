@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The exact frame beside the frame of `--pick auto`, for each video of a folder: `make auto-sheet CORPUS=dir`.
+"""Shows the exact frame beside the frame of `--pick auto`, for each video in a folder: `make auto-sheet CORPUS=dir`.
 
-target/auto/index.html shows all pairs with their times and verdicts; target/auto/pairs-N.png are the same pairs without text, ten rows of four,
-in the order of target/auto/pairs.txt. The videos for which auto chose another frame come first. AT is the time, 5 s by default. Needs a
-built program (POSTERFRAME, or target/debug/posterframe) and the FFmpeg of `make test-servers`.
+target/auto/index.html shows all pairs with their times and verdicts. target/auto/pairs-N.png are the same pairs without text, ten
+rows of four, in the order of target/auto/pairs.txt. Videos for which auto chose another frame come first. AT is the time, by
+default 5 s. The script needs a built program (POSTERFRAME, or target/debug/posterframe) and the FFmpeg of `make test-servers`.
 """
 
 import concurrent.futures
@@ -26,7 +26,7 @@ WIDTH, HEIGHT, COLUMNS, ROWS = 200, 150, 4, 10
 
 
 def grab(video, picture, pick):
-    """The program's answer, or None where there is no frame."""
+    """Returns the program's JSON, or None if there is no frame."""
     size = ["--width", str(WIDTH), "--height", str(HEIGHT)]
     done = subprocess.run(
         [str(PROGRAM), "grab", video, "-o", picture, "--at", AT, "--pick", pick, "--json", *size], capture_output=True, text=True, check=False
@@ -46,7 +46,7 @@ def seen(answer):
 
 
 def sheet(pairs, path):
-    """A picture of pairs, by FFmpeg: each frame is padded to one size first, for `tile` begins anew when the size changes."""
+    """Writes a picture of pairs, by FFmpeg. All frames are padded to one size first, because `tile` restarts when the size changes."""
     ffmpeg, parts = imageio_ffmpeg.get_ffmpeg_exe(), OUT / "parts"
     shutil.rmtree(parts, ignore_errors=True)
     parts.mkdir()

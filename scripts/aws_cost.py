@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""What a million videos take and cost on AWS, with posterframe and with the Python Lambda it replaces: the tables of docs/scaling.md.
+"""Computes what a million videos take and cost on AWS, with posterframe and with the Python Lambda that it replaces.
 
-    scripts/aws_cost.py                               the page's tables (tests/documents.rs holds that)
-    scripts/aws_cost.py --list                        every input: its name, value, unit, and where it comes from
-    scripts/aws_cost.py lambda_gb_second=0.0000133334 memory_mb=512      with other inputs
+    scripts/aws_cost.py                               the tables of docs/scaling.md (tests/documents.rs checks that they are equal)
+    scripts/aws_cost.py --list                        every input: its name, value, unit, and source
+    scripts/aws_cost.py lambda_gb_second=0.0000133334 memory_mb=512      the tables with other inputs
 
-Prices are in USD, those of us-east-1. Sizes are in MB of 10^6 bytes, as S3 bills; memory and /tmp are in MB of 2^20, as Lambda does.
+Prices are in USD, for us-east-1. Sizes are in MB of 10^6 bytes, as S3 bills them; memory and /tmp are in MB of 2^20, as Lambda bills.
 """
 
 import math
 import signal
 import sys
 
-# name: (value, unit, where it comes from)
+# name: (value, unit, source)
 INPUTS = {
     "lambda_gb_second": (0.0000166667, "USD", "AWS Lambda pricing, x86; arm64 0.0000133334"),
     "lambda_million_requests": (0.20, "USD", "AWS Lambda pricing"),
@@ -43,7 +43,7 @@ INPUTS = {
     "python_log_kb": (0.8, "kB", "assumed: its eight messages"),
 }
 
-# The videos: MB, and the memory that the replaced Lambda's page advises for such a file.
+# The videos: MB, and the memory that the page of the replaced Lambda recommends for such a file.
 SIZES = ((50, 1024), (500, 2048), (4000, 3008))
 MEMORIES = (128, 256, 512, 1024, 1769, 3008)
 CONCURRENCIES = (5, 20, 50, 100, 500)
@@ -51,13 +51,13 @@ MILLION = 1_000_000
 
 
 def duration(price, cpu, memory, trips, read):
-    """Seconds of an invocation for one video: the processor's share of the memory, waiting, reading."""
+    """Returns the seconds of an invocation for one video: the share of the processor that the memory gives, waiting, reading."""
     waiting = trips * price["s3_seconds"] + price["api_seconds"] + price["database_seconds"]
     return cpu / min(1.0, memory / price["vcpu_mb"]) + waiting + read / price["mb_per_second"]
 
 
 def costs(price, seconds, memory, storage, gets, puts, log_kb):
-    """USD for a million videos, by what they are paid for."""
+    """Returns the USD for a million videos, by item of the bill."""
     return {
         "Lambda, time": MILLION * seconds * memory / 1024 * price["lambda_gb_second"],
         "Lambda, requests": price["lambda_million_requests"],
@@ -69,13 +69,13 @@ def costs(price, seconds, memory, storage, gets, puts, log_kb):
 
 
 def ours(price, memory):
-    """Seconds for a video and USD for a million, whatever their size."""
+    """Returns the seconds for a video and the USD for a million. The size of the videos does not matter."""
     seconds = duration(price, price["cpu_seconds"], memory, price["trips"], price["mb_read"])
     return seconds, costs(price, seconds, memory, 512, price["gets"] + price["heads"], price["puts"], price["log_kb"])
 
 
 def replaced(price, megabytes, memory):
-    """The same of the Python Lambda, which has the whole file in /tmp."""
+    """Returns the same for the Python Lambda, which stores the whole file in /tmp."""
     seconds = duration(price, price["python_cpu_seconds"], memory, price["python_trips"], megabytes)
     storage = math.ceil(megabytes * 1e6 / 2**20) + 1
     gets = math.ceil(megabytes / price["python_part_mb"]) + 1
@@ -154,6 +154,6 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    # Whoever has read enough is no error.
+    # A reader that closes the pipe early is no error.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     main(sys.argv[1:])

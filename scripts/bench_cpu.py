@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Whole-process CPU time and peak memory of `posterframe grab` beside `ffprobe` then `ffmpeg`, on one local file.
+"""Compares CPU time and peak memory of `posterframe grab` with `ffprobe` followed by `ffmpeg`, on one local file.
 
     scripts/bench_cpu.py --ffmpeg PATH --ffprobe PATH VIDEO [--posterframe target/release/posterframe] [--runs 15]
 
-Each round runs all three programs once, so that a busy machine is busy for all of them; medians are reported. CPU is
-user plus system time of the finished child (wait4), memory its largest resident set (ru_maxrss).
+Each round runs all three programs once, so that other load on the machine affects all of them. The script reports medians. CPU is
+user plus system time of the whole child process (wait4), and memory is its largest resident set (ru_maxrss).
 """
 
 import argparse
@@ -16,9 +16,9 @@ import tempfile
 
 
 def run(command):
-    """CPU milliseconds and peak megabytes (10^6 bytes) of one command."""
+    """Returns the CPU milliseconds and the peak megabytes (10^6 bytes) of one command."""
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    # Little is written to the pipe (errors only), so waiting before reading cannot block.
+    # The pipe gets only a few error messages, so waiting before reading cannot block.
     _, status, usage = os.wait4(child.pid, 0)
     errors = child.stderr.read().decode(errors="replace")
     child.returncode = os.waitstatus_to_exitcode(status)

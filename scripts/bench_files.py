@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Make the long videos that scripts/bench_remote.py reads: about 8 GB, in a folder outside the repository.
+"""Creates the long videos that scripts/bench_remote.py reads: about 8 GB, in a folder outside the repository.
 
     python3 -m venv .venv
     .venv/bin/pip install imageio-ffmpeg==0.8.1
     nice .venv/bin/python scripts/bench_files.py [--data bench-data] [NAME...]
 
-What is there already stays, so that an interrupted run goes on where it stopped; delete a file to have it made again.
-Only some seconds of picture are encoded. All lengths are stream copies of them in a loop, because what the benchmark is
-about (indexes, packets, the distance between them) does not depend on what the pictures show.
+Existing files stay, so an interrupted run can be resumed; delete a file to create it again. Only some seconds of pictures are
+encoded, and the long films are stream copies of them in a loop. The benchmark measures indexes, packets and the distance between
+them, and these do not depend on what the pictures show.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-# 16 bytes is the longest header of a box: size, kind and a 64-bit size.
+# The longest header of a box has 16 bytes: size, kind and a 64-bit size.
 HEADER = struct.Struct(">I4s")
 LONG_HEADER = struct.Struct(">I4sQ")
 
@@ -49,7 +49,7 @@ class Box:
 
 
 def boxes(path: Path) -> list[Box]:
-    """The top-level boxes, in file order."""
+    """Returns the top-level boxes, in file order."""
     found, position, length = [], 0, path.stat().st_size
     with path.open("rb") as file:
         while position < length:
@@ -68,7 +68,7 @@ def boxes(path: Path) -> list[Box]:
 
 
 def layout(found: list[Box]) -> str:
-    """The kinds of boxes in order, runs folded: `ftyp moov 300x(moof mdat)`."""
+    """Returns the kinds of boxes in order, with repetitions folded: `ftyp moov 300x(moof mdat)`."""
     kinds = [box.kind for box in found]
     fragments = kinds.count("moof")
     if fragments:
@@ -84,7 +84,7 @@ class Maker:
         self.ffmpeg, self.data = ffmpeg, data
 
     def run(self, *arguments: str | Path) -> str:
-        """One run of ffmpeg, and what it wrote to standard output; complaints are shown only if it fails."""
+        """Runs ffmpeg once, and returns its standard output. Error messages are shown only if it fails."""
         command = [self.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, check=False, text=True)
         if done.returncode:
@@ -92,11 +92,11 @@ class Maker:
         return done.stdout
 
     def looped(self, clip: str, sound: str, seconds: int, *options: str) -> Callable[[Path], object]:
-        """A maker of a film: the clip over and over beside the sound, which is as long as the longest film.
+        """Returns a maker of a film: the clip in a loop, beside the sound, which is as long as the longest film.
 
-        The sound is not looped: an encoder's priming and a last frame that ends after the clip would leave a gap at
-        every seam. The frames are counted because copying stops by decoding time, which comes before that of showing:
-        a keyframe too many would be a fragment of its own.
+        The sound is not looped: an encoder's priming, and a last frame that ends after the clip, would leave a gap at every seam.
+        The frames are counted because copying stops by decoding time, which is before the presentation time. A surplus keyframe
+        would become an additional fragment.
         """
 
         def make(out: Path) -> None:
@@ -108,7 +108,7 @@ class Maker:
         return make
 
     def picture(self, seconds: int, *encoder: str) -> Callable[[Path], object]:
-        """A maker of the 1080p clip: detail everywhere and grain, so that the bit rate asked for is also used."""
+        """Returns a maker of the 1080p clip. It has detail everywhere and grain, so that the requested bit rate is used."""
         return lambda out: self.run(
             "-f", "lavfi", "-i", f"mandelbrot=s=1920x1080:rate={RATE}:maxiter=400:end_scale=0.01:end_pts=600",
             "-f", "lavfi", "-i", f"testsrc2=s=640x360:rate={RATE}",
@@ -118,21 +118,21 @@ class Maker:
         )  # fmt: skip
 
     def small_picture(self, seconds: int) -> Callable[[Path], object]:
-        """A maker of a clip of few bytes: for films whose index, not whose pictures, should be long."""
+        """Returns a maker of a clip of few bytes, for films that need a long index, not large pictures."""
         return lambda out: self.run(
             "-f", "lavfi", "-i", f"testsrc2=s=320x180:rate={RATE}:duration={seconds}", *X264, "-b:v", "100k", out
         )
 
     def sound(self, seconds: int, *encoder: str) -> Callable[[Path], object]:
-        """A maker of noise: a sine would not need the bit rate."""
+        """Returns a maker of noise, because a sine would not use the bit rate."""
         noise = f"anoisesrc=color=pink:amplitude=0.4:sample_rate=48000:duration={seconds}"
         return lambda out: self.run("-f", "lavfi", "-i", noise, "-ac", "2", *encoder, out)
 
     def sparse(self, source: str, size: int) -> Callable[[Path], object]:
-        """A maker of a file as long as `size` with the samples and the index of another: its mdat ends in a hole.
+        """Returns a maker of a file of `size` bytes, with the samples and the index of another file. Its mdat ends in a hole.
 
-        The 8 bytes in front of mdat that muxers leave for this become part of its 64-bit header, so no sample moves and
-        every chunk offset stays right.
+        Muxers leave 8 bytes in front of mdat for its 64-bit size. These bytes become part of the header, so no sample moves and
+        every chunk offset stays correct.
         """
 
         def make(out: Path) -> None:
@@ -158,15 +158,15 @@ class Maker:
 
 @dataclass(frozen=True)
 class File:
-    """A file's maker, and the top-level boxes it must show (None: not an MP4)."""
+    """The maker of a file, and the top-level boxes that it must have (None: not an MP4)."""
 
     make: Callable[[Path], object]
     boxes: str | None = None
 
 
 def files(maker: Maker) -> dict[str, File]:
-    """All files, each after those it is made from."""
-    # So short a clip overshoots: what comes out has 6.35 Mbit/s, and ten minutes of it are 487 MB.
+    """Returns all files, each after the files from which it is made."""
+    # The rate of so short a clip overshoots: the result has 6.35 Mbit/s, and ten minutes have 487 MB.
     h264 = (*X264, "-b:v", "5850k", "-maxrate", "8M", "-bufsize", "8M")
     vp9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-threads", "1", *GOP,
            "-b:v", "6300k", "-minrate", "6300k", "-maxrate", "6300k", "-pix_fmt", "yuv420p")  # fmt: skip
@@ -178,7 +178,7 @@ def files(maker: Maker) -> dict[str, File]:
         return film(10, "-movflags", FRAGMENTS + flags)
 
     front = ("-movflags", "+faststart")
-    # The same sound once more, as a film in two languages has it: 8 MB of moov.
+    # The same sound twice, as in a film in two languages, makes a moov of 8 MB.
     languages = ("-map", "1:a")
     at_end, in_front = "ftyp free mdat moov", "ftyp moov free mdat"
     return {
@@ -195,7 +195,7 @@ def files(maker: Maker) -> dict[str, File]:
         "film_2h_front.mp4": File(film(120, *languages, *front, clip="clip_small.mp4"), in_front),
         "film_10m_frag.mp4": File(fragmented("+skip_trailer"), "ftyp moov 300x(moof mdat)"),
         "film_10m_frag_mfra.mp4": File(fragmented(), "ftyp moov 300x(moof mdat) mfra"),
-        # One sidx for each track.
+        # Each track has one sidx.
         "film_10m_frag_sidx.mp4": File(fragmented("+global_sidx+skip_trailer"), "ftyp moov sidx sidx 300x(moof mdat)"),
         "film_10m.mkv": File(film(10)),
         "film_10m.webm": File(film(10, clip="clip.webm", sound="sound.webm")),
@@ -206,7 +206,7 @@ def files(maker: Maker) -> dict[str, File]:
 
 
 def check(maker: Maker, path: Path, expected: str | None) -> None:
-    """Refuse a film whose layout is not what the benchmark says it measures, or that ffmpeg takes no frame from."""
+    """Refuses a film whose layout is not the one that the benchmark describes, or from which ffmpeg takes no frame."""
     if expected is not None and (found := layout(boxes(path))) != expected:
         raise ValueError(f"{path.name}: boxes are '{found}', not '{expected}'")
     for time in ("5", "50"):
@@ -216,7 +216,7 @@ def check(maker: Maker, path: Path, expected: str | None) -> None:
 
 
 def table(data: Path, names: list[str]) -> None:
-    """Sizes, as they are on disk now."""
+    """Prints the current sizes on disk."""
     print(f"{'file':24} {'bytes':>14} {'on disk':>14} {'moov':>10}  layout")
     for name in names:
         path = data / name
@@ -231,7 +231,7 @@ def table(data: Path, names: list[str]) -> None:
 
 
 def default_ffmpeg() -> str:
-    """The program that the test fixtures are made with, if it is installed, else the one in PATH."""
+    """Returns the ffmpeg that makes the test fixtures if it is installed, otherwise the one in PATH."""
     try:
         import imageio_ffmpeg
     except ImportError:
@@ -256,7 +256,7 @@ def main() -> None:
         if path.exists():
             continue
         print(f"making {name}", flush=True)
-        # Under its own name only when it is whole; the suffix stays, because ffmpeg chooses the format by it.
+        # The file gets its name only when it is complete. The suffix stays, because ffmpeg chooses the format by it.
         part = arguments.data / f"part-{name}"
         every[name].make(part)
         if name.startswith("film"):

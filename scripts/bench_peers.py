@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The Python programs that scripts/bench_remote.py compares with, each a process of its own (pip: av, boto3).
+"""The Python programs with which scripts/bench_remote.py compares, each in its own process (pip: av, boto3).
 
     scripts/bench_peers.py lambda BUCKET KEY   as the replaced Lambda: download, ffprobe, ffmpeg, upload
     scripts/bench_peers.py pyav URL OUT        libav in the process, over ranges of 1 MiB that are kept
 
-Prints how long the imports took and how long the work did: a warm Lambda has imported already.
+Prints the time of the imports and the time of the work separately, because a warm Lambda has already imported its modules.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BLOCK = 1 << 20
 
 
 def as_lambda(bucket: str, key: str) -> dict[str, float]:
-    """The media part of the Lambda: its database and API calls cost both sides the same. Endpoint: AWS_ENDPOINT_URL."""
+    """The media part of the Lambda. Database and API calls are left out, because both sides make them. Endpoint: AWS_ENDPOINT_URL."""
     begun = time.monotonic()
     import boto3
 
@@ -53,7 +53,7 @@ def as_lambda(bucket: str, key: str) -> dict[str, float]:
 
 
 class Blocks(io.RawIOBase):
-    """An object as a seekable file: blocks fetched when first read, and kept."""
+    """An object as a seekable file. Blocks are fetched on first use, and kept."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -63,7 +63,7 @@ class Blocks(io.RawIOBase):
         self.block(0)
 
     def block(self, number: int) -> bytes:
-        """One block; the first one tells the size of all."""
+        """Returns one block. The reply for the first block also contains the size of the object."""
         if number not in self.kept:
             span = f"bytes={number * BLOCK}-{(number + 1) * BLOCK - 1}"
             self.connection.request("GET", self.path, headers={"Range": span})
@@ -89,7 +89,7 @@ class Blocks(io.RawIOBase):
         return self.position
 
     def readinto(self, buffer) -> int:
-        """Up to the end of a block: short reads are allowed, and the caller asks again."""
+        """Reads to the end of a block at most. Short reads are allowed, and the caller reads again."""
         if self.position >= self.size:
             return 0
         number, offset = divmod(self.position, BLOCK)
@@ -100,7 +100,7 @@ class Blocks(io.RawIOBase):
 
 
 def with_pyav(url: str, out: str) -> dict[str, float]:
-    """Duration and frame with one open."""
+    """Takes duration and frame with one open."""
     begun = time.monotonic()
     import av
 

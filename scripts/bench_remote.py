@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""How long, how many requests and how many bytes a poster frame takes from a store that is far away.
+"""Measures the time, the requests and the bytes of a poster frame from a distant store.
 
     .venv/bin/pip install imageio-ffmpeg==0.8.1 av boto3; apt-get install ffmpeg (for ffprobe)
     nice .venv/bin/python scripts/bench_files.py
     cargo build --release --locked --features static
     .venv/bin/python scripts/bench_remote.py [--files NAME...] [--programs NAME...] [--runs 7] [--json FILE]
 
-Starts scripts/range_server.py and runs each program on each file, all programs once per round, so that a busy machine
-is busy for all of them. Wall time is that of whole processes, their start included. Requests and bytes are what the
-server saw; a client that hangs up early has cost what was sent until then. Prints tables for docs/benchmarks.md.
+The script starts scripts/range_server.py and runs each program on each file. Each round runs all programs once, so that other load
+on the machine affects all of them. Wall time is that of whole processes, including their start. Requests and bytes are counted by
+the server; when a client disconnects early, the bytes sent until then count. The script prints tables for docs/benchmarks.md.
 
 Programs:
     ffmpeg     ffprobe -show_format -show_streams URL, then ffmpeg -ss 5 -i URL -frames:v 1
-    lambda     what posterframe replaces: boto3 downloads the file, then ffprobe, ffmpeg, upload
+    lambda     the Lambda that posterframe replaces: boto3 downloads the file, then ffprobe, ffmpeg, upload
     pyav       PyAV over blocks of 1 MiB
     grab-http  posterframe grab http://...
     grab-s3    posterframe grab s3://...
@@ -55,9 +55,9 @@ PROGRAMS = {
     "probe": "probe http",
 }
 OURS = ("grab-http", "grab-s3", "probe")
-# No reader can do with fewer: where the packets are is in the first reply, or in two side by side.
+# No reader needs fewer: the first reply, or two parallel replies, contain the positions of the packets.
 FEWEST_ROUND_TRIPS = 2
-# A program that takes this many seconds is not run more often than this on that file.
+# A program that takes this many seconds is run at most this often on that file.
 SLOW, SLOW_RUNS = 10, 3
 
 
@@ -77,7 +77,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Need:
-    """What any reader must see of a file."""
+    """The parts of a file that any reader must read."""
 
     size: int
     moov: int
@@ -118,7 +118,7 @@ class Server:
         self.open(urllib.request.Request(f"{self.origin}/_reset", method="POST")).close()
 
     def stats(self) -> dict:
-        """The figures, once every connection has ended or noticed that its client is gone."""
+        """Returns the figures, after every connection has ended or has noticed that its client is gone."""
         for _ in range(500):
             with self.open(f"{self.origin}/_stats") as reply:
                 stats = json.load(reply)
@@ -133,9 +133,9 @@ class Server:
 
 
 def round_trips(log: list[dict]) -> int:
-    """The longest chain of requests of which each came after the reply to the one before had begun.
+    """Returns the longest chain of requests in which each request came after the reply to the previous one had begun.
 
-    Such a request may depend on that reply, and its latency comes on top; one that came sooner cannot.
+    Such a request may depend on that reply, so its latency adds up. A request that came earlier cannot depend on it.
     """
     trips, free = 0, 0.0
     for entry in sorted(log, key=lambda entry: entry["first_byte"] or entry["end"]):
@@ -158,7 +158,7 @@ class Tools:
     environment: dict[str, str]
 
     def commands(self, program: str, url: str, name: str, out: str) -> list[list[str]]:
-        """What one run of a program is."""
+        """Returns the commands of one run of a program."""
         peers = [sys.executable, str(HERE / "bench_peers.py")]
         frame = [self.ffmpeg, "-nostdin", "-v", "error", "-y", "-ss", "5", "-i", url, "-frames:v", "1", "-update", "1"]
         return {
@@ -174,8 +174,8 @@ class Tools:
         }[program]
 
 
-# Linux counts the memory of the process that forked as its child's, up to the exec: from this script nothing smaller
-# than itself could be measured. So a bare interpreter starts the commands, and keeps the time while it is at it.
+# Linux counts the memory of a forking process as that of its child until the exec, so a child of this script could not measure less
+# than the script itself. A bare interpreter therefore starts the commands, and also measures the time.
 LAUNCHER = """
 import os, sys, time
 begun = time.monotonic()
@@ -187,7 +187,7 @@ with open(sys.argv[1], "w") as report:
 
 
 def execute(command: list[str], run: Run, environment: dict[str, str], limit: float) -> bytes:
-    """Run one command to its end, add its cost to `run`, and return what it wrote to standard output."""
+    """Runs one command to its end, adds its cost to `run`, and returns its standard output."""
     with (
         tempfile.TemporaryFile() as said,
         tempfile.TemporaryFile() as complaints,
@@ -215,7 +215,7 @@ def execute(command: list[str], run: Run, environment: dict[str, str], limit: fl
         wall, cpu, memory, code = cost.read().split()
         run.wall += float(wall)
         run.cpu += float(cpu)
-        # Of the largest among the command and the children it waited for.
+        # The largest of the command and the children for which it waited.
         run.memory = max(run.memory, int(memory))
         if int(code) != 0:
             run.failure = f"exit {int(code)}: {problems}"
@@ -224,7 +224,7 @@ def execute(command: list[str], run: Run, environment: dict[str, str], limit: fl
 
 
 def measure(program: str, name: str, server: Server, tools: Tools, limit: float) -> Run:
-    """One program on one file of the bucket, once."""
+    """Runs one program on one file of the bucket, once."""
     run = Run()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "x.jpg"
@@ -244,7 +244,7 @@ def measure(program: str, name: str, server: Server, tools: Tools, limit: float)
 
 
 def local_cpu(path: Path, tools: Tools, runs: int, limit: float) -> float | None:
-    """CPU seconds of `grab` on the file itself, in the page cache; None if it does not work."""
+    """Returns the CPU seconds of `grab` on the file itself, from the page cache; None if `grab` fails."""
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(runs):
@@ -260,10 +260,10 @@ def local_cpu(path: Path, tools: Tools, runs: int, limit: float) -> float | None
 
 
 def need(path: Path, ffprobe: str) -> Need:
-    """The bytes that hold the duration and the frame at 5 s.
+    """Returns the bytes that contain the duration and the frame at 5 s.
 
-    Packets: in decode order from the last keyframe at or before 5 s to the frame, the first at or after 5 s. Index, of
-    MP4 files: ftyp, moov, sidx and the moof of each fragment that has one of these packets. Other containers' headers
+    Packets: in decoding order from the last keyframe at or before 5 s to the frame, which is the first at or after 5 s. Index
+    of MP4 files: ftyp, moov, sidx, and the moof of each fragment that has one of these packets. The headers of other containers
     are small and not counted.
     """
     command = [ffprobe, "-v", "error", "-of", "json", "-select_streams", "v:0", "-read_intervals", f"%+{SECONDS + 15}",
@@ -299,7 +299,7 @@ def need(path: Path, ffprobe: str) -> Need:
 
 
 def warm(path: Path) -> None:
-    """Read the file into the page cache, but not its holes: the disk is not what is measured."""
+    """Reads the file into the page cache, except its holes, because the benchmark must not measure the disk."""
     with path.open("rb", buffering=0) as file:
         size, position = os.fstat(file.fileno()).st_size, 0
         while position < size:
@@ -335,7 +335,7 @@ def header(title: str, *cells: str) -> None:
 
 
 def by_program(title: str, figures: Figures, programs: list[str], cell: Callable[[list[Run]], str]) -> None:
-    """A table with a row per file and a column per program."""
+    """Prints a table with a row per file and a column per program."""
     header(title, "file", *(PROGRAMS[program] for program in programs))
     for name, of_file in figures.items():
         cells = []
@@ -351,7 +351,7 @@ def by_program(title: str, figures: Figures, programs: list[str], cell: Callable
 
 
 def against_floor(needs: dict[str, Need], figures: Figures, cpu: Cpu, grabs: list[str], arguments) -> None:
-    """The table of our own programs, with what they say of themselves."""
+    """Prints the table of our own programs, with the costs that they report."""
     speed, latency = arguments.mbps * 1e6, arguments.latency_ms / 1000
     header(
         f"posterframe against the floor: {FEWEST_ROUND_TRIPS} round trips of {arguments.latency_ms:g} ms, the needed "

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Measures the colours of the pictures: `make charts`.
 
-Draws charts of 32 patches as H.273 defines their numbers, one file for each kind of video, grabs each as PNG, JPEG and WebP, and compares the middle of each
-patch with the colour that its numbers stand for (scripts/colour_science.py). The table gives the largest CIEDE2000 of each kind, and that of FFmpeg's zscale where it knows the
-kind. It fails where a picture of SDR is further away than 2. target/charts/index.html shows every chart as posterframe rendered it.
+The script draws charts of 32 patches as H.273 defines their numbers, one file for each kind of video, and grabs each as PNG, JPEG
+and WebP. It compares the middle of each patch with the colour that its numbers define (scripts/colour_science.py). The table gives
+the largest CIEDE2000 of each kind, and that of FFmpeg's zscale if zscale supports the kind. The script fails when a picture of SDR
+differs by more than 2. target/charts/index.html shows every chart as posterframe renders it.
 
 Usage: charts.py [PROGRAM]     (target/debug/posterframe)
 """
@@ -29,7 +30,7 @@ from colour_science import Space, Triple
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 OUT = Path("target/charts")
 LIMIT = 2.0
-# Against the documented curve, of lossy WebP too.
+# The limit against the documented curve, also for lossy WebP.
 HDR_LIMIT = 2.5
 # The patches of a ColorChecker in sRGB, then primaries, secondaries, black, white.
 PATCHES = [
@@ -44,7 +45,7 @@ WIDTH, HEIGHT = COLUMNS * PATCH, len(PATCHES) // COLUMNS * PATCH
 FORMATS = ("png", "jpg", "webp")
 YUV = re.compile(r"yuv(a?)(j?)(420|422|440|444|411|410)p(\d*)(le|be)?$")
 SHIFTS = {"420": (1, 1), "422": (1, 0), "440": (0, 1), "444": (0, 0), "411": (2, 0), "410": (2, 2)}
-# Formats that hold the samples of a planar one in another order.
+# Formats that store the samples of a planar format in another order.
 PACKED = {
     "nv12": "yuv420p", "nv21": "yuv420p", "uyvy422": "yuv422p", "yuyv422": "yuv422p", "yvyu422": "yuv422p",
     "yuv420p10be": "yuv420p10le", "yuv444p16be": "yuv444p16le",
@@ -61,15 +62,15 @@ class Case:
     name: str
     pix_fmt: str
     space: Space = Space()
-    # The tags that are written; `None` writes those of `space`.
+    # The tags to write; `None` writes those of `space`.
     tags: dict[str, str] | None = None
     coder: Sequence[str] = ("-c:v", "ffv1", "-level", "3")
     suffix: str = "mkv"
     size: tuple[int, int] = (WIDTH, HEIGHT)
-    # What a lossy coder may add.
+    # The additional difference that a lossy coder may cause.
     loss: float = 0.0
     colours: Sequence[tuple[int, ...]] = field(default_factory=lambda: PATCHES)
-    # What else is done before the coder.
+    # Further filters before the coder.
     filters: str = ""
     is_hdr: bool = False
     found: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
@@ -88,7 +89,7 @@ class Case:
         return self.planar.startswith("gbr") or self.pix_fmt in ("pal8", "rgb555le", "rgb565le", "monow", "monob")
 
     def numbers(self, patch: tuple[int, ...]) -> tuple[int, ...]:
-        """The codes of a patch, in the order of the planes."""
+        """Returns the codes of a patch, in the order of the planes."""
         rgb: Triple = tuple(value / 255 for value in patch)  # type: ignore[assignment]
         top = (1 << self.depth) - 1
         if self.is_rgb:
@@ -99,7 +100,7 @@ class Case:
         return self.space.codes(rgb, self.depth)
 
     def expected(self, patch: tuple[int, ...]) -> Triple:
-        """The 8-bit colour of a patch in the picture."""
+        """Returns the expected 8-bit colour of a patch in the picture."""
         numbers = self.numbers(patch)
         if self.is_rgb:
             g, b, r = (value / ((1 << self.depth) - 1) for value in numbers)
@@ -112,7 +113,7 @@ class Case:
         return science.shown(signals, self.space, self.is_rgb)
 
     def planes(self) -> bytes:
-        """The chart in the planar format."""
+        """Returns the chart in the planar format."""
         grid = [self.numbers(patch) for patch in self.colours]
         word = "B" if self.depth == 8 else "<H"
         yuv = YUV.match(self.planar)
@@ -140,7 +141,7 @@ class Case:
                 "color_trc": self.space.transfer,
                 "range": "pc" if self.space.full or self.is_rgb else "tv",
             }
-        # Nothing is converted but the order of samples.
+        # Only the order of the samples changes.
         filters = ["scale", f"format={self.pix_fmt}"] if self.pix_fmt != self.planar else [f"format={self.pix_fmt}"]
         if self.filters:
             filters = [self.filters]
@@ -155,7 +156,7 @@ class Case:
             print(f"{self.group}, {self.name}: {done.stderr.decode()}", file=sys.stderr)
 
     def by_zscale(self, path: Path) -> bytes | None:
-        """The picture as zscale makes it; `None` where it does not know the kind."""
+        """Returns the picture as zscale converts it; `None` if zscale does not support the kind."""
         space = self.space
         out = "iec61966-2-1" if space.transfer == "iec61966-2-1" else "709"
         before = {"min": "gbr" if self.is_rgb else space.matrix, "tin": space.transfer, "pin": space.primaries, "rin": "full" if space.full or self.is_rgb else "limited"}
@@ -193,7 +194,7 @@ def span(full: bool) -> str:
 
 
 def matrices() -> Iterator[Case]:
-    """Every matrix that is made of weights, and YCgCo, in both ranges and all depths."""
+    """Yields every matrix that consists of weights, and YCgCo, in both ranges and all depths."""
     names = ("bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc", "ycgco")
     for matrix in names:
         for full in (False, True):
@@ -216,7 +217,7 @@ def constant_luminance() -> Iterator[Case]:
 
 
 def light() -> Iterator[Case]:
-    """All primaries with all curves."""
+    """Yields all primaries with all curves."""
     curves = [name for name in science.TRANSFERS if name not in ("unknown", *science.HDR_CURVES)]
     for primaries in science.PRIMARIES:
         for transfer in curves:
@@ -233,12 +234,12 @@ def light() -> Iterator[Case]:
 
 
 def layouts() -> Iterator[Case]:
-    """Every layout that a lossless coder writes."""
+    """Yields every layout that a lossless coder writes."""
     planar = [sampling(depth, kind) for depth in (8, 9, 10, 12, 14, 16) for kind in ("420", "422", "444")]
     planar += ["yuv440p", "yuv411p", "yuv410p", "yuv440p10le", "yuv440p12le", "yuva420p", "yuva444p10le", "yuva422p16le"]
     for full in (False, True):
         for pix_fmt in planar:
-            # Where 16 pixels share a sample of chroma, patches are larger.
+            # In this format 16 pixels share a chroma sample, so the patches are larger.
             size = (2 * WIDTH, 2 * HEIGHT) if pix_fmt == "yuv410p" else (WIDTH, HEIGHT)
             yield Case(f"planar YUV, {span(full)} range", pix_fmt, pix_fmt, Space(full=full), size=size)
         for pix_fmt in ("gray", "gray10le", "gray12le", "gray14le", "gray16le"):
@@ -253,7 +254,7 @@ def layouts() -> Iterator[Case]:
 
 
 def coders() -> Iterator[Case]:
-    """Decoders that report colours of their own, as near to lossless as their coders go."""
+    """Yields decoders that report colours themselves, with coders as lossless as possible."""
     hd, sd, wide = Space(), Space("smpte170m", False, "smpte170m", "smpte170m"), Space("bt2020nc", False, "bt2020", "bt2020-10")
     x264, x265 = ("-c:v", "libx264", "-qp", "0"), ("-c:v", "libx265", "-x265-params", "lossless=1:log-level=none")
     vp9, av1 = ("-c:v", "libvpx-vp9", "-lossless", "1"), ("-c:v", "libaom-av1", "-cpu-used", "8", "-crf", "0", "-aom-params", "lossless=1")
@@ -290,14 +291,14 @@ def coders() -> Iterator[Case]:
 
 
 def untagged() -> Iterator[Case]:
-    """Without a tag the size decides."""
+    """Yields videos without tags, where the size decides."""
     for width, height, matrix in ((1280, 64, "bt709"), (1264, 576, "smpte170m"), (128, 592, "bt709"), (1920, 1088, "bt709"), (720, 576, "smpte170m")):
         for pix_fmt in ("yuv420p", "yuv420p10le", "yuv444p"):
             yield Case("untagged, by size", f"{width}x{height} {pix_fmt}", pix_fmt, Space(matrix), {}, size=(width, height))
 
 
 def hdr() -> Iterator[Case]:
-    """PQ and HLG, against the documented curve for a peak of 1000 cd/m2."""
+    """Yields PQ and HLG. The reference is the documented curve for a peak of 1000 cd/m2."""
     for transfer, name in (("smpte2084", "PQ"), ("arib-std-b67", "HLG")):
         for full in (False, True):
             for primaries in ("bt2020", "smpte432", "bt709"):
@@ -316,12 +317,12 @@ def all_cases() -> list[Case]:
 
 
 def unpack(pictures: list[Path], width: int, height: int) -> bytes:
-    """RGB of pictures of one size, one after the other."""
+    """Returns the RGB of pictures of one size, one after the other."""
     listing = "".join(f"file '{path.resolve()}'\n" for path in pictures)
     name = OUT / f"{pictures[0].suffix[1:]}.txt"
     name.write_text(listing)
     command = [FFMPEG, "-hide_banner", "-loglevel", "error", "-f", "concat", "-safe", "0", "-i", str(name), "-fps_mode", "passthrough"]
-    # FFmpeg's conversion of YUV, without shortcuts.
+    # Converts YUV without shortcuts.
     command += ["-sws_flags", "accurate_rnd+full_chroma_int+full_chroma_inp", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
     data = subprocess.run(command, check=True, capture_output=True).stdout
     name.unlink()
@@ -332,7 +333,7 @@ def unpack(pictures: list[Path], width: int, height: int) -> bytes:
 
 
 def grab(program: str, cases: list[tuple[Case, Path]], suffix: str) -> list[Path]:
-    """All pictures in a format; those that failed are left out."""
+    """Grabs all pictures in a format. Pictures that failed are left out."""
     folder = OUT / suffix
     folder.mkdir()
     kind = {"jpg": "jpeg"}.get(suffix, suffix)

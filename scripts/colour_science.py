@@ -1,5 +1,5 @@
-"""The colours that a video's numbers stand for, by the equations of ITU-T H.273 and Rec. ITU-R BT.2100, in double precision, and how far apart two
-colours are (CIEDE2000, ISO/CIE 11664-6). Nothing here is taken from the program that is measured.
+"""Computes the colours that a video's numbers define, by the equations of ITU-T H.273 and Rec. ITU-R BT.2100, in double precision, and
+the difference of two colours (CIEDE2000, ISO/CIE 11664-6). Nothing here comes from the program that is measured.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 Triple = tuple[float, float, float]
 Matrix = tuple[Triple, Triple, Triple]
 
-# Codes of H.273 by libav's names.
+# Codes of H.273 by the names of libav.
 MATRICES = {
     "gbr": 0, "bt709": 1, "unknown": 2, "fcc": 4, "bt470bg": 5, "smpte170m": 6, "smpte240m": 7, "ycgco": 8, "bt2020nc": 9, "bt2020c": 10,
     "smpte2085": 11, "chroma-derived-nc": 12, "chroma-derived-c": 13, "ictcp": 14, "ipt-c2": 15, "ycgco-re": 16, "ycgco-ro": 17,
@@ -68,7 +68,7 @@ BRADFORD: Matrix = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.038
 
 
 def to_bt709(primaries: str) -> Matrix:
-    """Linear light to that of BT.709; white stays white (Bradford)."""
+    """Returns the matrix from linear light to that of BT.709. White stays white (Bradford)."""
     here, there = (times(BRADFORD, xyz(*PRIMARIES[name][3])) for name in (primaries, "bt709"))
     gains = tuple(tuple(there[i] / here[i] if i == j else 0.0 for j in range(3)) for i in range(3))
     adapt = product(inverse(BRADFORD), product(gains, BRADFORD))  # type: ignore[arg-type]
@@ -76,7 +76,7 @@ def to_bt709(primaries: str) -> Matrix:
 
 
 def weights(matrix: str, primaries: str) -> tuple[float, float] | None:
-    """How much red and blue weigh in luma; `None` for matrices of another kind."""
+    """Returns the weights of red and blue in luma; `None` for matrices of another kind."""
     known = {
         "bt709": (0.2126, 0.0722), "fcc": (0.30, 0.11), "bt470bg": (0.299, 0.114), "smpte170m": (0.299, 0.114), "smpte240m": (0.212, 0.087),
         "bt2020nc": (0.2627, 0.0593), "bt2020c": (0.2627, 0.0593),
@@ -88,7 +88,7 @@ def weights(matrix: str, primaries: str) -> tuple[float, float] | None:
 
 
 def camera(light: float) -> float:
-    """The camera's curve of BT.709 and BT.2020."""
+    """The camera curve of BT.709 and BT.2020."""
     alpha, beta = 1.09929682680944, 0.018053968510807
     return 4.5 * light if light < beta else alpha * light**0.45 - (alpha - 1)
 
@@ -102,7 +102,7 @@ M1, M2, C1, C2, C3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 12
 
 
 def pq_light(signal: float) -> float:
-    """cd/m2 (SMPTE ST 2084)."""
+    """Returns the light in cd/m2 (SMPTE ST 2084)."""
     power = max(signal, 0.0) ** (1 / M2)
     return 10_000 * (max(power - C1, 0) / (C2 - C3 * power)) ** (1 / M1)
 
@@ -136,12 +136,12 @@ YCGCO: Matrix = ((0.25, 0.5, 0.25), (-0.25, 0.5, -0.25), (0.5, 0.0, -0.5))
 
 
 def constant_luminance_limits(kr: float, kb: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The largest differences of blue and red below and above luma (H.273, equations 55 to 60)."""
+    """Returns the largest differences of blue and red below and above luma (H.273, equations 55 to 60)."""
     return (camera(1 - kb), 1 - camera(kb)), (camera(1 - kr), 1 - camera(kr))
 
 
 class Space(NamedTuple):
-    """What numbers mean, by libav's names."""
+    """The meaning of a video's numbers, by the names of libav."""
 
     matrix: str = "bt709"
     full: bool = False
@@ -149,7 +149,7 @@ class Space(NamedTuple):
     transfer: str = "bt709"
 
     def to_components(self, rgb: Triple) -> Triple:
-        """Signals of red, green and blue to those of luma (0 to 1) and two differences (-0.5 to 0.5)."""
+        """Converts signals of red, green and blue to luma (0 to 1) and two differences (-0.5 to 0.5)."""
         if self.matrix == "ycgco":
             return times(YCGCO, rgb)
         if self.matrix == "ictcp":
@@ -191,14 +191,14 @@ class Space(NamedTuple):
         return (r, (y - kr * r - kb * b) / (1 - kr - kb), b)
 
     def codes(self, rgb: Triple, depth: int) -> tuple[int, int, int]:
-        """Whole numbers of the file (H.273, 8.3)."""
+        """Returns the whole numbers stored in the file (H.273, 8.3)."""
         scale, zero = self._steps(depth)
         top = (1 << depth) - 1
         found = (round(value * s + z) for value, s, z in zip(self.to_components(rgb), scale, zero, strict=True))
         return tuple(min(max(code, 0), top) for code in found)  # type: ignore[return-value]
 
     def signals(self, codes: Sequence[int], depth: int) -> Triple:
-        """Red, green and blue of whole numbers, within 0 and 1."""
+        """Returns red, green and blue of whole numbers, within 0 and 1."""
         scale, zero = self._steps(depth)
         components = tuple((code - z) / s for code, s, z in zip(codes, scale, zero, strict=True))
         return tuple(min(max(value, 0.0), 1.0) for value in self.to_rgb(components))  # type: ignore[arg-type, return-value]
@@ -220,7 +220,7 @@ def srgb_signal(light: float) -> float:
 
 
 def sdr_light(signal: float, transfer: str) -> float:
-    """The light that a screen gives for a signal, of 1 at white."""
+    """Returns the light of a screen for a signal. White is 1."""
     if transfer == "iec61966-2-1":
         return srgb_light(signal)
     if transfer in ("bt470m", "bt470bg"):
@@ -228,20 +228,20 @@ def sdr_light(signal: float, transfer: str) -> float:
     if transfer == "linear":
         return signal
     if transfer in ("log100", "log316"):
-        # Below its range the logarithm's signal is 0.
+        # Light below the range of the logarithm has the signal 0.
         return 0.0 if signal <= 0 else 10 ** ((signal - 1) * (2 if transfer == "log100" else 2.5))
     if transfer == "smpte428":
         return signal**2.6 * 52.37 / 48
-    # The camera's curves are all shown by the same screen (Rec. ITU-R BT.1886).
+    # Screens show all camera curves in the same way (Rec. ITU-R BT.1886).
     return signal**2.4
 
 
-# The curve of posterframe for HDR, as docs/colour.md describes it.
+# The curve that posterframe applies to HDR, as docs/colour.md describes it.
 WHITE_NITS, PEAK_NITS, KNEE = 203.0, 1000.0, 0.6
 
 
 def tone_mapped(light: Triple, peak: float) -> Triple:
-    """Light of BT.709 relative to reference white, rolled off above the knee."""
+    """Rolls off light above the knee. The light is that of BT.709, relative to reference white."""
     brightest = max(light)
     if brightest <= KNEE:
         return light
@@ -252,7 +252,7 @@ def tone_mapped(light: Triple, peak: float) -> Triple:
 
 
 def shown(signals: Triple, space: Space, is_rgb: bool = False, peak_nits: float = PEAK_NITS) -> Triple:
-    """The 8-bit numbers of the picture, not rounded, for signals of red, green and blue."""
+    """Returns the 8-bit numbers of the picture, not rounded, for signals of red, green and blue."""
     if space.transfer in HDR_CURVES:
         if space.transfer == "smpte2084":
             light = tuple(pq_light(value) / WHITE_NITS for value in signals)
@@ -273,7 +273,7 @@ def shown(signals: Triple, space: Space, is_rgb: bool = False, peak_nits: float 
 
 
 def lab(rgb: Sequence[float]) -> Triple:
-    """CIE L*a*b* of 8-bit sRGB."""
+    """Converts 8-bit sRGB to CIE L*a*b*."""
     light = times(rgb_to_xyz("bt709"), [srgb_light(min(max(value / 255, 0.0), 1.0)) for value in rgb])
     white = xyz(*D65)
 
@@ -285,7 +285,7 @@ def lab(rgb: Sequence[float]) -> Triple:
 
 
 def ciede2000(first: Triple, second: Triple) -> float:
-    """The difference of two colours in L*a*b* (ISO/CIE 11664-6)."""
+    """Returns the difference of two colours in L*a*b* (ISO/CIE 11664-6)."""
     (l1, a1, b1), (l2, a2, b2) = first, second
     mean = (math.hypot(a1, b1) + math.hypot(a2, b2)) / 2
     g = 0.5 * (1 - math.sqrt(mean**7 / (mean**7 + 25.0**7)))
@@ -309,7 +309,7 @@ def ciede2000(first: Triple, second: Triple) -> float:
 
 
 def check() -> None:
-    """Fails where the equations do not give published values."""
+    """Fails if the equations do not give published values."""
     # Sharma, Wu, Dalal: The CIEDE2000 Color-Difference Formula, table 1, pairs 1, 7, 13, 17, 25 and 31.
     pairs = (
         ((50.0, 2.6772, -79.7751), (50.0, 0.0, -82.7485), 2.0425), ((50.0, 0.0, 0.0), (50.0, -1.0, 2.0), 2.3669),

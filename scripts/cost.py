@@ -5,24 +5,24 @@
     scripts/cost.py --short            some kinds, small: a part of `make test`
     scripts/cost.py --kind mp4.pssh    this kind (or `mp4` for all of a module); --write DIR keeps its files
 
-A kind is a way to make a file of about N bytes whose cost could be out of proportion to N. The modules of `scripts/cost_kinds/`
-have one family of containers each, and export
+A kind is a way to build a file of about N bytes whose cost could be out of proportion to N. Each module of `scripts/cost_kinds/`
+has one family of containers, and exports
     KINDS   name -> function(size) -> bytes
     RANDOM  the same, but function(size, random.Random) -> bytes (optional)
-    SIZES   name -> the smallest of the three sizes, where the usual one shows nothing (optional)
+    SIZES   name -> the smallest of the three sizes, if the usual one reveals nothing (optional)
     GRAB    name -> further arguments of `grab` (optional)
-    PIXELS  name -> pixels of a picture, where they are so many that decoding one shows (optional). `grab` takes the first picture then:
-            up to a later one, a file may make as much work as the budgets for decoding allow
+    PIXELS  name -> pixels of a picture, if decoding one picture takes a measurable time (optional). `grab` then takes the first
+            picture, because up to a later one a file may cause as much work as the decoding limits allow
     SHORT   names that --short measures
 
-Each kind is made in three sizes, each twice the one before. `probe` and `grab --pick keyframe`, which decodes one frame, read each
-file in a process of their own, which reports its CPU time and its peak resident memory (getrusage). With n the size in MB of 10^6 bytes, and without what an empty file
-takes:
-    CPU      at most 0.5 s + 0.3 s n, from the third size on also with a growth exponent of at most 1.15
+Each kind is built in three sizes, each twice the one before. `probe` and `grab --pick keyframe`, which decodes one frame, read each
+file in separate processes, which report their CPU time and peak resident memory (getrusage). n is the size in MB of 10^6 bytes, and
+the costs of an empty file are subtracted. The limits are:
+    CPU      at most 0.5 s + 0.3 s n; from the third size on, also a growth exponent of at most 1.15
     memory   at most 100 MB + 4 n, and never over 400 MB
-    picture  20 ns and 8 bytes more for each pixel of PIXELS: analysing streams and `grab` decode a picture
-    errors   no crash, no panic, nothing internal, and no permanent error but those that name a limit or say that the file is bad
-    timeout  with `--timeout 0.1`, an end within 100 ms of it, also while a picture is being decoded
+    picture  20 ns and 8 bytes more for each pixel of PIXELS, because analysing streams and `grab` decode a picture
+    errors   no crash, no panic, no internal error. A permanent error must name a limit, or report that the file is bad
+    timeout  with `--timeout 0.1`, an end within 100 ms after it, also while a picture is decoded
 POSTERFRAME names the program (target/debug/posterframe).
 """
 
@@ -51,12 +51,12 @@ CPU_SECONDS, CPU_SECONDS_PER_MB = 0.5, 0.3
 MEMORY_MB, MEMORY_PER_MB, MOST_MEMORY_MB = 100, 4, 400
 CPU_SECONDS_PER_PIXEL, MEMORY_MB_PER_PIXEL = 20e-9, 8e-6
 EXPONENT = 1.15
-# Below these, a growth is that of the clock and of the allocator.
+# A growth below these values is that of the clock and the allocator.
 LEAST_CPU, LEAST_MEMORY_MB = 0.4, 40
-# What the program may use until it is killed, in seconds of CPU.
+# The program is killed after this many seconds of CPU.
 PATIENCE = 60
 TIMEOUT, TIMEOUT_SLACK = 0.1, 0.1
-# Exit codes: done; of `posterframe --help`: unsupported, malformed, limit exceeded, timeout.
+# Exit codes: success; by `posterframe --help`: unsupported, malformed, limit exceeded, timeout.
 GOOD = {0, 5, 6, 7, 8}
 EXIT_TIMEOUT = 8
 
@@ -71,7 +71,7 @@ class Run:
 
 
 def run_and_report(arguments: list[str]) -> None:
-    """Runs a program, and prints what it used as JSON. In a small process: the peak memory of a child begins with its parent's."""
+    """Runs a program, and prints its costs as JSON. This process is small, because the peak memory of a child begins with its parent's."""
     read, write = os.pipe()
     started = time.monotonic()
     child = os.fork()
@@ -123,7 +123,7 @@ def kinds(seed: int, short: bool) -> list[Kind]:
         module = importlib.import_module(path.stem)
         made = dict(module.KINDS)
         for name, function in getattr(module, "RANDOM", {}).items():
-            # The same files for the same seed, whatever else is made.
+            # The same seed gives the same files, regardless of other kinds.
             made[name] = lambda size, function=function, name=name: function(size, random.Random(f"{seed} {name}"))
         for name, make in made.items():
             if short and name not in module.SHORT:
@@ -138,7 +138,7 @@ def kinds(seed: int, short: bool) -> list[Kind]:
 
 
 def exponent(first: float, last: float, least: float) -> float:
-    """How the cost grows between the first and the third size, where it is enough to tell."""
+    """Returns the growth exponent between the first and the third size, if the costs are large enough."""
     if last < least:
         return 0.0
     return math.log2(last / max(first, least / 8)) / 2
@@ -170,7 +170,7 @@ class Measurement:
         for name, results in runs.items():
             late = None
             if results[-1].cpu > 2 * TIMEOUT:
-                # The best of some: on a busy machine, time passes elsewhere.
+                # The best of three attempts, because a busy machine delays programs.
                 timed = (run(self.program, name, file, *commands[name][1:], "--timeout", str(TIMEOUT)) for _ in range(3))
                 late = min(timed, key=lambda result: result.wall)
             self.judge(kind, name, sizes, results, late)
@@ -192,12 +192,12 @@ class Measurement:
                 faults.append(f"{result.memory_mb:.0f} MB of {n:.3f} MB")
             if result.code not in GOOD:
                 faults.append(f"exit code {result.code}: {result.message[-160:]}")
-        # Trees that are drawn by chance for three sizes have little in common.
+        # Random trees of three sizes have little in common.
         if growth > EXPONENT and not kind.is_random:
             faults.append(f"CPU grows by {growth:.2f}")
         if memory_growth > EXPONENT and not kind.is_random:
             faults.append(f"memory grows by {memory_growth:.2f}")
-        # A busy machine delays the end; a program that does not hear its deadline goes on working.
+        # A busy machine delays the end. A program that misses its deadline continues to use CPU.
         patience = TIMEOUT + TIMEOUT_SLACK
         is_deaf = late is not None and min(late.wall - self.start.wall, late.cpu - self.start.cpu) > patience
         if late is not None and late.code == EXIT_TIMEOUT and is_deaf:

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Compares the pictures of interlaced video with those of the progressive video that it was made of: `make deinterlacers`.
+"""Compares pictures of interlaced video with those of the progressive video from which it was made: `make deinterlacers`.
 
-Each scene is drawn at 50 frames a second. One file keeps every second frame; it is what the picture should be. The other file interleaves the
-rows of two frames each, as a camera does. The table gives the PSNR of the pictures of the second file in dB, larger is better: with the fields as they are, as posterframe
-joins them, and as FFmpeg's filters yadif and bwdif do. Those two read the frames before and after, too; posterframe reads the one frame.
+Each scene is drawn at 50 frames a second. One file keeps every second frame, which is the expected picture. The other file
+interleaves the rows of two frames each, as a camera does. The table gives the PSNR in dB of the second file's pictures (larger is
+better): with the fields unchanged, as posterframe deinterlaces them, and as FFmpeg's filters yadif and bwdif do. The two filters
+also read the frames before and after; posterframe reads only one frame.
 
 Usage: deinterlacers.py [PROGRAM]     (target/debug/posterframe)
 """
@@ -41,7 +42,7 @@ def ffmpeg(*arguments: str) -> bytes:
 
 
 def pictures(program: str, video: Path) -> list[bytes]:
-    """RGB of the frames at all times, as posterframe shows them."""
+    """Returns the RGB of the frames at all times, as posterframe shows them."""
     out = []
     for time in TIMES:
         picture = video.with_suffix(".png")
@@ -51,7 +52,7 @@ def pictures(program: str, video: Path) -> list[bytes]:
 
 
 def psnr(found: list[bytes], right: list[bytes]) -> float:
-    """The mean over all pictures, 99 dB where nothing differs."""
+    """Returns the mean PSNR of all pictures. A picture without a difference counts as 99 dB."""
 
     def one(a: bytes, b: bytes) -> float:
         error = sum((x - y) ** 2 for x, y in zip(a, b, strict=True)) / len(a)
