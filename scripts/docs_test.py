@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
-"""Runs what the documents tell people to type: `make docs-test [DOCS="docs/batch.md ..."]`.
+"""Runs the commands in the documents: `make docs-test [DOCS="docs/batch.md ..."]`.
 
-Above each fenced block of a document stands who runs it, in a line that is not shown when the page is rendered:
+A line above each fenced block of a document names what runs the block. Rendered pages do not show this line:
 
-    <!-- docs-test: run -->             this script, as it stands, in a new folder
+    <!-- docs-test: run -->             this script, unchanged, in a new folder
     <!-- docs-test: run, in NAME -->    the same; blocks with one NAME are one terminal, with one folder and one shell
     <!-- docs-test: moto -->            this script, with AWS (moto), MySQL (MariaDB) and the API on this machine, and their settings in
                                         the environment; also `moto, in NAME`
     <!-- docs-test: by WHO, WHO -->     something else: `make TARGET`, a script, or a test as `tests/doctor.rs::a_test`
-    <!-- docs-test: account, REASON --> nobody, because of REASON; where that ends in "the AWS CLI checks the arguments", it does, and
-                                        sends nothing
-    <!-- docs-test: text -->            nobody: it is no command
+    <!-- docs-test: account, REASON --> nobody, because of REASON. If REASON ends in "the AWS CLI checks the arguments", the CLI does that,
+                                        and sends nothing
+    <!-- docs-test: text -->            nobody, because it is no command
 
-A Rust block needs no mark where rustdoc compiles the page, or the English one, with src/lib.rs. Blocks run in sh's language and end at
-the first command that fails, in a pipe too. The folder holds what the page says its reader has (READER_HAS); what stands in `<>` is
-replaced as NAMES says. Whatever stands in backticks in the text and begins with `posterframe`, `make`, `cargo`, `aws` or a path of the repository is
-looked at, too: subcommands and options must be such as `--help` tells, AWS must have the operation with these arguments, targets and
-files must be there.
+A Rust block needs no mark if rustdoc compiles the page, or the English version of the page, with src/lib.rs. Blocks run in the
+language of sh and end at the first command that fails, also in a pipe. The folder contains the files that the page assumes
+(READER_HAS). Words in `<>` are replaced by NAMES. Text in backticks that begins with `posterframe`, `make`, `cargo`, `aws` or a path
+of the repository is also checked: `--help` must list subcommands and options, AWS must have the operation with these arguments,
+and targets and files must exist.
 
-Needs `make libav test-servers` and a built program (POSTERFRAME, or target/debug/posterframe).
+The script needs `make libav test-servers` and a built program (POSTERFRAME, or target/debug/posterframe).
 """
 
 import argparse
@@ -58,16 +58,16 @@ PAGES = (
     "fuzz/**/*.md",
 )
 KINDS = ("run", "moto", "by a test", "by make or script", "rustdoc", "account", "text")
-# Of one terminal, all its blocks together.
+# The limit for all blocks of one terminal together.
 TIME_LIMIT = 300
 
-# What the pages say that their reader has, by its name there.
+# The files that the pages assume, by their names in the pages.
 READER_HAS = {
     "video.mp4": FIXTURES / "h264_front.mp4",
     "test.mp4": FIXTURES / "h264_end.mp4",
     "1_test_video.mp4": FIXTURES / "demo/1_test_video.mp4",
 }
-# The reader stands in a checkout: these of its folders are there when a block names them.
+# The reader's current folder is a checkout. These folders of it are present when a block names them.
 CHECKOUT = ("deploy", "migrations", "scripts")
 ACCOUNT = "123456789012"
 FUNCTION = "posterframe"
@@ -88,14 +88,14 @@ NAMES = {
 }
 PLACEHOLDER = re.compile(r"<([A-Za-z]+|[A-Za-z][^<>\n]*[^<>\s])>")
 CHECKED_BY_THE_CLI = "the AWS CLI checks the arguments"
-# Commands of the AWS CLI which are no operations of an API.
+# Commands of the AWS CLI that are not operations of an API.
 CLI_S_OWN = {"configure", "ecr get-login-password", "logs tail", "s3", "sso"}
-# Its options for every operation that pages use, and for some.
+# The CLI's options that pages use, for every operation and for some.
 CLI_S_OPTIONS = {"no-cli-pager", "no-paginate", "output", "profile", "query", "region", "zip-file"}
 
 
 class Wrong(Exception):
-    """Something that a page says is not so."""
+    """A page contains something that is not true."""
 
 
 @dataclasses.dataclass
@@ -118,7 +118,7 @@ def pages():
 
 
 def read(page):
-    """The fenced blocks of a page, and its text without them, line for line."""
+    """Returns the fenced blocks of a page, and its text without them, with the same line numbers."""
     blocks, prose, above, opened = [], [], "", None
     for number, line in enumerate((ROOT / page).read_text().splitlines(), 1):
         fence = re.match(r"\s*(```+|~~~+)\s*(.*)$", line)
@@ -146,13 +146,13 @@ def targets():
 
 
 def rustdoc_compiles(page):
-    """Whether src/lib.rs takes the page in as documentation, or the English one, whose blocks are the same (tests/documents.rs)."""
+    """Whether src/lib.rs includes the page, or its English version, as documentation. Both have the same blocks (tests/documents.rs)."""
     english = page.replace(".ko.md", ".md").replace("docs/ko/", "docs/")
     return f'include_str!("../{english}")' in (ROOT / "src/lib.rs").read_text()
 
 
 def check_who(who):
-    """That whoever is said to run a block exists. The kind."""
+    """Checks that the named runner of a block exists. Returns its kind."""
     if target := re.fullmatch(r"make ([a-z0-9-]+)", who):
         if target[1] not in targets():
             raise Wrong(f"the Makefile has no target {target[1]}")
@@ -194,7 +194,7 @@ def judge(block):
 
 
 class Program:
-    """What `posterframe --help` knows."""
+    """The subcommands and options that `posterframe --help` lists."""
 
     def __init__(self, path):
         self.path, self.known = path, {}
@@ -214,7 +214,7 @@ class Program:
         return self.known[subcommand]
 
     def check(self, words):
-        """The arguments of a command."""
+        """Checks the arguments of a command."""
         subcommand = words[0] if words and not words[0].startswith("-") else ""
         if subcommand and subcommand not in self.subcommands:
             raise Wrong(f"posterframe has no subcommand {subcommand}")
@@ -227,7 +227,7 @@ class Program:
 
 
 def words_of(command):
-    """The words of a command up to what is the shell's."""
+    """Returns the words of a command up to the first shell operator."""
     try:
         words = shlex.split(command, comments=True)
     except ValueError:
@@ -281,7 +281,7 @@ def check_path(path):
 
 
 def check_command(program, command):
-    """Whether a command in a page was one to look at. Raises if it is not right."""
+    """Returns whether a command in a page is one that can be checked. Raises if it is wrong."""
     words = words_of(command)
     if not words:
         return False
@@ -304,14 +304,14 @@ def check_command(program, command):
 
 
 def commands_of(text):
-    """The commands of a block, without the shell's way to break a line. What is inside a command is not looked for."""
+    """Returns the commands of a block, with continued lines joined. Commands inside of commands are not searched."""
     for line in text.replace("\\\n", " ").splitlines():
         for part in re.split(r"\s(?:&&|\|\|?|;)\s", line):
             yield part.strip()
 
 
 def check_passing(program, page, prose, blocks, wrongs):
-    """Every command in backticks, and those of all blocks but texts. How many there were."""
+    """Checks every command in backticks, and those of all blocks except texts. Returns the number of checked commands."""
     count = 0
 
     def look(line, command):
@@ -328,14 +328,14 @@ def check_passing(program, page, prose, blocks, wrongs):
     for block in blocks:
         if block.kind not in ("text", "rustdoc") and block.language in ("sh", "bash", "", "console"):
             for command in commands_of(block.text):
-                # Another project's `make` may be told of, too.
+                # The text may mention the `make` of another project.
                 if block.kind != "account" or not command.startswith("make "):
                     look(block.line, command)
     return count
 
 
 def paragraphs(prose):
-    """Runs of lines without an empty one between, with the number of the first."""
+    """Returns runs of lines without an empty line in between, with the number of their first line."""
     start, lines = 1, []
     for number, line in enumerate([*prose, ""], 1):
         if line.strip():
@@ -351,14 +351,14 @@ def paragraphs(prose):
 
 
 class Run:
-    """Everything that blocks run in."""
+    """The environment in which blocks run."""
 
     def __init__(self, folder, posterframe):
         self.folder, self.number, self.world = folder, 0, None
         self.bin = folder / "bin"
         self.bin.mkdir()
         (self.bin / "posterframe").symlink_to(posterframe)
-        # pip's own starter names the folder that it was installed in.
+        # pip's own start script contains the path of the folder where it was installed.
         aws = self.bin / "aws"
         aws.write_text(f'#!/bin/sh\nexec "{ROOT}/target/python/bin/python" -m awscli "$@"\n')
         aws.chmod(0o755)
@@ -368,7 +368,7 @@ class Run:
             self.world.close()
 
     def begin_page(self):
-        """AWS and database as the pages say that they are; each page begins anew."""
+        """Sets AWS and database up as the pages assume. Each page starts anew."""
         if self.world:
             self.world.begin_again()
         else:
@@ -383,11 +383,11 @@ class Run:
             return own
         authority = str(self.world.folder / "ca")
         trust = {name: authority for name in ("AWS_CA_BUNDLE", "CURL_CA_BUNDLE")}
-        # Version 1 of the AWS CLI does not know AWS_REGION.
+        # Version 1 of the AWS CLI does not read AWS_REGION.
         return own | self.world.settings() | self.world.sites.settings() | trust | {"AWS_DEFAULT_REGION": REGION}
 
     def terminal(self, kind, blocks):
-        """Runs blocks one after the other in one shell. What each printed and how long it took; None where it failed or was not reached."""
+        """Runs blocks one after the other in one shell. Returns output and time of each; None if it failed or was not reached."""
         self.number += 1
         place = self.folder / f"terminal{self.number}"
         work, logs = place / "work", place / "logs"
@@ -425,13 +425,13 @@ class Run:
             raise Wrong(f"no name for {unknown}: NAMES in scripts/docs_test.py has what stands in <>")
         commands = PLACEHOLDER.sub(lambda found: NAMES[found[1]], commands)
         if block.kind == "account":
-            # Prints what the answer would look like, once the arguments are found to be good.
+            # Prints the form of the answer, after the arguments have been checked.
             commands = f'(\naws() {{ command aws "$@" --generate-cli-skeleton output; }}\n{commands}\n)'
         return commands
 
     @staticmethod
     def shell(script, environment, folder):
-        """bash, because sh has no pipefail; the syntax was sh's. What it says of a failure."""
+        """Runs bash, because sh has no pipefail; the syntax was checked with sh. Returns a description of a failure."""
         command = ["bash", "--posix", "-e", "-o", "pipefail", "-c", script]
         shell = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -442,7 +442,7 @@ class Run:
         except subprocess.TimeoutExpired:
             return f"not done after {TIME_LIMIT} s\n"
         finally:
-            # Also what a block left in the background.
+            # Ends processes that a block left in the background, too.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
             shell.wait()
@@ -455,7 +455,7 @@ def check_syntax(commands):
 
 
 def furnish(world):
-    """What the pages say that the owner has: a bucket, videos, the Lambda that is replaced with its notification and its logs."""
+    """Creates what the pages assume of the owner: a bucket, videos, and the replaced Lambda with its notification and its logs."""
     for key in ("1_x.mp4", "1_test_video.mp4"):
         world.ask(f"objects/films/videos/{key}", (FIXTURES / "h264_end.mp4").read_bytes())
     keys = {"aws_access_key_id": world.keys["access_key"], "aws_secret_access_key": world.keys["secret_key"]}
@@ -488,7 +488,7 @@ def furnish(world):
 
 
 def checked_by_the_cli(block):
-    """Whether all that the block does is calls of AWS's APIs, whose arguments are to be checked."""
+    """Whether all commands of the block are calls of AWS's APIs whose arguments the CLI must check."""
     if block.kind != "account" or not block.mark.endswith(CHECKED_BY_THE_CLI):
         return False
     for command in commands_of(block.text):
@@ -499,7 +499,7 @@ def checked_by_the_cli(block):
 
 
 def terminals(blocks):
-    """The blocks to run, those of one terminal together, with its kind. Arguments are checked where the block before was run."""
+    """Groups the blocks to run by terminal, with its kind. Arguments are checked in the terminal of a preceding block that was run."""
     found, before = {}, None
     for number, block in enumerate(blocks):
         if block.kind in ("run", "moto"):
@@ -511,7 +511,7 @@ def terminals(blocks):
 
 
 def run_page(run, blocks, arguments, wrongs):
-    """How many blocks of the page were run well."""
+    """Returns how many blocks of the page ran without a failure."""
     sessions = terminals(blocks)
     if any(kind == "moto" for kind, _ in sessions):
         run.begin_page()
@@ -539,7 +539,7 @@ def indented(text):
 
 
 def table(blocks_of):
-    """Who runs the blocks, page by page."""
+    """Prints who runs the blocks, page by page."""
     width = max(map(len, blocks_of))
     print(f"\n{'':{width}}  " + "  ".join(KINDS))
     total = dict.fromkeys(KINDS, 0)
@@ -579,7 +579,7 @@ def main():
         print(f"\n{place}: {wrong.rstrip()}")
     table(blocks_of)
     print(f"\n{looked} commands and paths in text and blocks looked at")
-    # As cargo's tests end, so that scripts/test.sh counts these.
+    # The form in which cargo's tests end, so that scripts/test.sh counts these.
     print(f"\ntest result: {'FAILED' if wrongs else 'ok'}. {passed} passed; {len(wrongs)} failed")
     return 1 if wrongs else 0
 

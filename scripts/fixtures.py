@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Make the small synthetic videos in tests/fixtures, their checksums, and the table in their README.
+"""Creates the small synthetic videos in tests/fixtures, their checksums, and the table in their README.
 
-Everything is generated: the pictures are test patterns, the sound a sine. The encoders are those of the ffmpeg 9.0.2
+Everything is generated: the pictures are test patterns, and the sound is a sine. The encoders are those of the ffmpeg 9.0.2
 program inside PyPI's imageio-ffmpeg 0.8.1:
 
     python3 -m venv .venv
     .venv/bin/pip install imageio-ffmpeg==0.8.1
-    .venv/bin/python scripts/fixtures.py            make all of them
-    .venv/bin/python scripts/fixtures.py NAME...    make some of them (checksums and README stay as they are)
-    .venv/bin/python scripts/fixtures.py --check    make all of them elsewhere and compare checksums
+    .venv/bin/python scripts/fixtures.py            creates all of them
+    .venv/bin/python scripts/fixtures.py NAME...    creates some of them (checksums and README stay unchanged)
+    .venv/bin/python scripts/fixtures.py --check    creates all of them elsewhere and compares checksums
 
-Then `scripts/fixtures_oracle.py` says which frame ffmpeg takes from each.
+Afterwards, `scripts/fixtures_oracle.py` reports which frame ffmpeg takes from each.
 
 The same program gives the same bytes: one thread, no dates, no random identifiers, no encoder names.
 """
@@ -50,7 +50,7 @@ PARTS = (
 
 
 def make(folder: Path, names: list[str]) -> None:
-    """Make these fixtures, in the list's order."""
+    """Creates these fixtures, in the list's order."""
     for name, fixture in ALL.items():
         if not names or name in names:
             path = folder / name
@@ -60,12 +60,12 @@ def make(folder: Path, names: list[str]) -> None:
 
 
 def checksums(folder: Path) -> str:
-    """The lines of SHA256SUMS."""
+    """Returns the lines of SHA256SUMS."""
     return "".join(f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in ALL)
 
 
 def readme() -> None:
-    """Write the table between its two marks in the README."""
+    """Writes the table between its two marks in the README."""
     path = FIXTURES / "README.md"
     rows = [f"| `{fixture.name}` | {fixture.shows} | {fixture.how} |" for fixture in ALL.values()]
     table = "\n".join(["| file | shows | how it is made |", "|---|---|---|", *rows])
@@ -73,14 +73,14 @@ def readme() -> None:
 
 
 def replaced(text: str, mark: str, inside: str) -> str:
-    """The text with what stands between `<!-- mark -->` and `<!-- /mark -->` replaced."""
+    """Returns the text with the part between `<!-- mark -->` and `<!-- /mark -->` replaced."""
     before, rest = text.split(f"<!-- {mark} -->\n", 1)
     _, after = rest.split(f"<!-- /{mark} -->", 1)
     return f"{before}<!-- {mark} -->\n{inside}\n<!-- /{mark} -->{after}"
 
 
 def main() -> int:
-    """Make what the command line asks for."""
+    """Creates the fixtures that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="make them elsewhere and compare with SHA256SUMS")
     parser.add_argument("names", nargs="*", help="only these")

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Write tests/fixtures/oracle.tsv: which frame the ffmpeg program itself takes from each fixture.
+"""Writes tests/fixtures/oracle.tsv: which frame the ffmpeg program itself takes from each fixture.
 
 The rule, applied to a decode of the whole file from its start (no seek, so nothing depends on an index):
 
-1. `at_target`: the first frame whose time is at or after the container's start time + 5 s, that sum rounded to
+1. `at_target`: the first frame whose time is at or after the container's start time + 5 s, with the sum rounded to
    the nearest tick of the stream;
-2. `half_duration`: else the first frame at or after start + half of the container's duration, rounded likewise; where
-   the container tells none, half of the time from the start to the last frame;
-3. `last_frame`: else the last frame that decodes.
+2. `half_duration`: otherwise the first frame at or after start + half of the container's duration, rounded likewise; if
+   the container declares no duration, half of the time from the start to the last frame;
+3. `last_frame`: otherwise the last frame that decodes.
 
-Two kinds of damage do not count as frames where there are others: what decodes from a packet that the file's end cuts,
-and a frame whose time is absurd.
+Two kinds of damage do not count as frames if there are others: the result of a packet that the end of the file cuts, and a
+frame whose time is absurd.
 
-The picture is neither rotated, scaled nor converted: the MD5 is that of the raw planes in the decoder's pixel format.
-The column `ss5` says what a seek gives (`ffmpeg -ss 5 -i FILE -frames:v 1`): `same`, `none`, or the frame it took
+The picture is not rotated, scaled or converted: the MD5 is that of the raw planes in the decoder's pixel format.
+The column `ss5` has the result of a seek (`ffmpeg -ss 5 -i FILE -frames:v 1`): `same`, `none`, or the frame that the seek took
 instead. Every difference is also listed in tests/fixtures/README.md.
 
 Usage: python scripts/fixtures_oracle.py [NAME...]     (no name: all fixtures that should give a picture)
@@ -43,34 +43,34 @@ COLUMNS = (
     "container_start", "container_duration", "n_frames", "stream", "ss5",
 )  # fmt: skip
 
-# The program refuses to filter frames whose colour numbers it does not know. They do not change the planes, so it is
-# given a copy with "unspecified" in their place.
+# The program refuses to filter frames with unknown colour numbers. These numbers do not change the planes, so the program
+# gets a copy with "unspecified" instead.
 MENDED = {"bad_enum.mp4": "av1_metadata=color_primaries=2:transfer_characteristics=2:matrix_coefficients=2"}
 
-# Half a packet may decode to a picture, which is black or grey in part. Not a frame to take: the program is told to
-# leave out what libavformat marks as cut.
+# Half a packet may decode to a picture that is partly black or grey. Such a frame must not be taken, so the program leaves out
+# the packets that libavformat marks as cut.
 WHOLE_PACKETS = ("-fflags", "+discardcorrupt")
 CUT = "cut_packet_"
 
-# Pictures of tiles: the program composes them, but takes no simple filter for them.
+# Pictures of tiles. The program composes them, but accepts no simple filter for them.
 GRIDS = ("grid.avif", "grid.heic")
 
-# A frame that is shown more than 30 years after the file's beginning has a broken time.
+# A frame that is presented more than 30 years after the start of the file has a broken time.
 ABSURD_SECONDS = 10**9
 
-# showinfo repeats its first line for each frame; user data that follows it may hold any bytes.
+# showinfo repeats its first line for each frame. User data behind it may contain any bytes.
 SHOWINFO = re.compile(
     rb"^\[Parsed_showinfo_0 @ 0x[0-9a-f]+\] n: *\d+ pts: *(NOPTS|-?\d+) .*? fmt:(\S+) .*? s:(\d+)x(\d+) ", re.MULTILINE
 )
 TIME_BASE = re.compile(rb"^\[Parsed_showinfo_0 @ 0x[0-9a-f]+\] config in time_base: (\d+)/(\d+)", re.MULTILINE)
 MAPPING = re.compile(rb"^  Stream #0:(\d+) (?:-> #0:0|\(\w+\) -> xstack)", re.MULTILINE)
-# Six decimals, where the line meant for people has two for the duration.
+# This line of the log has six decimals. The line for people has two for the duration.
 TIMINGS = re.compile(rb"\] format: start_time: (\S+) duration: (\S+) ")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded frame: its time in ticks (None if it has none), geometry, pixel format, and MD5 of its planes."""
+    """A decoded frame: its time in ticks (None if it has none), geometry, pixel format, and MD5 of its planes."""
 
     pts: int | None
     width: int
@@ -81,7 +81,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Decode:
-    """What one run of the decoder gave."""
+    """The result of one run of the decoder."""
 
     frames: list[Frame]
     time_base: Fraction | None
@@ -90,17 +90,17 @@ class Decode:
 
 
 def ffmpeg() -> str:
-    """The program's path."""
+    """Returns the program's path."""
     return imageio_ffmpeg.get_ffmpeg_exe()
 
 
 def seconds(printed: bytes) -> Fraction | None:
-    """A time as the log prints it."""
+    """Parses a time as the log prints it."""
     return None if printed in (b"NOPTS", b"N/A") else Fraction(printed.decode())
 
 
 def timings(path: Path) -> tuple[Fraction | None, Fraction | None]:
-    """The container's start time and duration in seconds."""
+    """Returns the container's start time and duration in seconds."""
     run = subprocess.run(
         [ffmpeg(), "-nostdin", "-loglevel", "trace", "-i", path], capture_output=True, check=False, timeout=120
     )
@@ -109,10 +109,10 @@ def timings(path: Path) -> tuple[Fraction | None, Fraction | None]:
 
 
 def decode(path: Path, before: tuple[str, ...] = (), after: tuple[str, ...] = (), timeout: float = 600) -> Decode:
-    """Decode the stream that ffmpeg picks by itself; `before` and `after` are options before and after the input.
+    """Decodes the stream that ffmpeg picks by itself; `before` and `after` are options before and after the input.
 
-    One thread and `-copyts`, so that times are the file's own; `passthrough` and the demuxer's time base, so that no
-    frame is doubled, dropped or moved.
+    One thread and `-copyts` keep the file's own times; `passthrough` and the demuxer's time base prevent that a frame is
+    duplicated, dropped or moved.
     """
     show = ("-vf", "showinfo=checksum=0", "-enc_time_base", "demux")
     if path.name in GRIDS:
@@ -137,10 +137,10 @@ def decode(path: Path, before: tuple[str, ...] = (), after: tuple[str, ...] = ()
         ]
         text = log.read()
     shown = SHOWINFO.findall(text)
-    # With `-frames:v 1` the filter may have shown one that was not written any more.
+    # With `-frames:v 1` the filter may have printed a frame that was not written any more.
     if complete and "-frames:v" not in after and len(shown) != len(hashes):
         raise RuntimeError(f"{path.name}: {len(shown)} frames shown, {len(hashes)} hashed")
-    # showinfo's times are the frames' own; the muxer behind it may push equal ones apart.
+    # showinfo prints the frames' own times. The muxer after it may separate equal times.
     frames = [
         Frame(None if pts == b"NOPTS" else int(pts), int(width), int(height), fmt.decode(), md5)
         for (pts, fmt, width, height), md5 in zip(shown, hashes, strict=False)
@@ -152,7 +152,7 @@ def decode(path: Path, before: tuple[str, ...] = (), after: tuple[str, ...] = ()
 
 
 def to_ticks(time: Fraction, time_base: Fraction) -> int:
-    """The nearest tick, halves away from zero (what libav's rescaling does)."""
+    """Returns the nearest tick, halves away from zero (as libav's rescaling does)."""
     ticks = time / time_base
     nearest = int(abs(ticks) + Fraction(1, 2))
     return nearest if ticks >= 0 else -nearest
@@ -161,7 +161,7 @@ def to_ticks(time: Fraction, time_base: Fraction) -> int:
 def choose(
     frames: list[Frame], time_base: Fraction, start: Fraction | None, duration: Fraction | None
 ) -> tuple[str, Frame]:
-    """Apply the rule of this file's first lines."""
+    """Applies the rule at the top of this file."""
     start = start or Fraction(0)
     frames = [frame for frame in frames if abs((frame.pts or 0) * time_base) < ABSURD_SECONDS] or frames
     first = to_ticks(start, time_base)
@@ -177,7 +177,7 @@ def choose(
 
 
 def examine(path: Path, timeout: float = 600) -> dict[str, object] | None:
-    """The row for one file, or None if no frame decodes."""
+    """Returns the row for one file, or None if no frame decodes."""
     if path.name in MENDED:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / path.name.replace("bad", "mended")
@@ -218,7 +218,7 @@ def examine(path: Path, timeout: float = 600) -> dict[str, object] | None:
 
 
 def main() -> int:
-    """Write the table; the status is 1 if a file that should decode does not."""
+    """Writes the table. The status is 1 if a file that should decode does not."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="only print the rows of these")
     names = parser.parse_args().names
@@ -243,7 +243,7 @@ def main() -> int:
 
 
 def write_seeks(rows: list[str]) -> None:
-    """List in the README where a seek gives another frame."""
+    """Lists in the README the fixtures where a seek gives another frame."""
     lines = ["| file | whole decode | `-ss 5` |", "|---|---|---|"]
     for row in rows:
         values = dict(zip(COLUMNS, row.split("\t"), strict=True))
@@ -255,7 +255,7 @@ def write_seeks(rows: list[str]) -> None:
 
 
 def expected() -> list[str]:
-    """The fixtures of SHA256SUMS that should give a picture."""
+    """Returns the fixtures of SHA256SUMS that should give a picture."""
     lines = (FIXTURES / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
     names = [line.split("  ", 1)[1] for line in lines]
     return [name for name in names if not Path(name).name.startswith("x_") and not name.startswith("audio_only")]

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes `tests/fixtures/times.tsv`: the frame that a full decode by FFmpeg 9.0.2 gives at some times of each fixture.
 
-The times are the same in each run: 0, exactly on a frame, half-way between two, a tick before and behind one, just before the last
-frame, and behind the end. `tests/times.rs` asks posterframe for each of them. `scripts/any_time.py` draws other times in each run.
+The times are the same in each run: 0, exactly on a frame, half-way between two frames, a tick before and behind a frame, just
+before the last frame, and behind the end. `tests/times.rs` requests each of them from posterframe. `scripts/any_time.py` draws
+other times in each run.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from full_decode import ROOT, NoTruth, Truth, truth_of
 
 FIXTURES = ROOT / "tests" / "fixtures"
 LIMIT_SECONDS = 300
-# Their last packet is cut, and FFmpeg's program decodes what is there of it. The last whole frame is the right one.
+# Their last packet is cut, and FFmpeg's program decodes the remaining part of it. The last whole frame is the right one.
 CUT = ("cut_packet_mjpeg.mov", "cut_packet_qtrle.mov")
-# A frame later than this is damage, for FFmpeg's program a frame like any other (bad_granule.ogv).
+# A frame later than this is damaged. For FFmpeg's program it is a normal frame (bad_granule.ogv).
 DAY = 86_400_000_000
 COLUMNS = "file\tmicroseconds\treason\tpts\tmd5"
 
 
 def times(truth: Truth) -> list[int]:
-    """Times in microseconds after the start, each once."""
+    """Returns times in microseconds after the start, without duplicates."""
     pts = sorted({frame.pts for frame in truth.frames})
     third, half, late = (pts[len(pts) * part // 12] for part in (4, 6, 11))
     before = pts[max(len(pts) * 11 // 12 - 1, 0)]
@@ -47,7 +48,7 @@ def rows() -> list[str]:
         truth.frames = [frame for frame in truth.frames if truth.after_start(frame.pts) < DAY]
         for at in times(truth):
             reason, frame = truth.expected(at)
-            # Frames that share a time: any of them is right.
+            # Any of the frames that share a time is right.
             md5 = ",".join(sorted({other.md5 for other in truth.frames if other.pts == frame.pts}))
             found.append(f"{name}\t{at}\t{reason}\t{frame.pts}\t{md5}")
     return found

@@ -1,7 +1,7 @@
 """Decodes files completely with FFmpeg 9.0.2, from the start and without a seek: the truth for `scripts/any_time.py`.
 
-The program comes with PyPI's imageio-ffmpeg. Stream, start time and duration are FFmpeg's own choices. A decode takes long and does
-not depend on anything but the file, so `target/any-time/` keeps the result.
+The program comes with PyPI's imageio-ffmpeg. FFmpeg itself chooses the stream, the start time and the duration. A decode takes
+long and depends only on the file, so `target/any-time/` keeps the result.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import imageio_ffmpeg
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "target" / "any-time"
-# Raised when a result has another form, or another meaning.
+# Increased whenever a result has another form or another meaning.
 FORM = 2
 
 MICROSECOND = Fraction(1, 1_000_000)
@@ -30,20 +30,20 @@ INTERRUPTED = 255
 KEY, CORRUPT = 1, 2
 # A frame more than 30 years from the start has a broken time.
 ABSURD_SECONDS = 10**9
-# What FFmpeg knows of encryption: the side data of MP4's packets, and in its trace a tag of Matroska's streams, the sample entry
-# of MP4's (also where the boxes beside it are unknown to FFmpeg, as PIFF's are), and a warning for ASF.
+# The signs of encryption that FFmpeg reports: side data of MP4's packets; and in its trace, a tag of Matroska's streams, the sample
+# entry of MP4's (also if FFmpeg does not know the boxes beside it, as PIFF's), and a warning for ASF.
 ENCRYPTED_PACKET = b"Encryption info"
 ENCRYPTED_STREAM = re.compile(rb"^ +enc_key_id +:|\] size=\d+ 4CC=encv |DRM protected stream detected", re.IGNORECASE | re.MULTILINE)
 ERROR = re.compile(rb"\[(?:error|fatal|panic)\] ")
 TIMINGS = re.compile(rb"\] format: start_time: (\S+) duration: (\S+) ")
 TIME_BASE = re.compile(rb"showinfo_0 @ 0x[0-9a-f]+\] \[info\] config in time_base: (\d+)/(\d+)")
-# Messages of other threads may come between this one and its prefix.
+# Messages of other threads may come between this message and its prefix.
 SHOWN = re.compile(rb"n: *\d+ pts: *(-?\d+) .*? fmt:(\S+) .*? iskey:(\d) type:")
 CODEC = re.compile(rb" -> #0:0 \((\w+) ")
-# A picture of tiles is a group of streams. FFmpeg's program composes it, and filters it only in a complex graph.
+# A picture of tiles is a group of streams. FFmpeg's program composes it, and can filter it only in a complex graph.
 GRID = re.compile(rb"Stream group #0:(\d+)[^:]*: Tile Grid")
-# FFmpeg's program does not filter frames with a colour number that it does not know. The number does not change the planes, so a
-# bitstream filter replaces it by "unspecified".
+# FFmpeg's program does not filter frames with an unknown colour number. The number does not change the planes, so a bitstream
+# filter replaces it by "unspecified".
 REFUSED = b"Error reinitializing filters"
 UNSPECIFIED = {
     "av1": "av1_metadata=color_primaries=2:transfer_characteristics=2:matrix_coefficients=2",
@@ -53,7 +53,7 @@ UNSPECIFIED = {
 
 
 class NoTruth(Exception):
-    """FFmpeg cannot judge the file. The message says why."""
+    """FFmpeg cannot judge the file. The message contains the reason."""
 
 
 class TooSlow(NoTruth):
@@ -62,7 +62,7 @@ class TooSlow(NoTruth):
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame: its time in ticks, the MD5 of its planes, and whether the decoder calls it a keyframe."""
+    """A frame: its time in ticks, the MD5 of its planes, and whether the decoder marks it as a keyframe."""
 
     pts: int
     md5: str
@@ -87,12 +87,12 @@ class Packet:
 
 @dataclass
 class Truth:
-    """What FFmpeg reports: times in ticks of the time base, start and duration in microseconds."""
+    """The report of FFmpeg: times in ticks of the time base, start and duration in microseconds."""
 
     time_base: Fraction
     start: int
     duration: int | None
-    # In the order in which the decoder returns them, without the damaged ones (see `whole`).
+    # In the order of the decoder, without the damaged frames (see `whole`).
     frames: list[Frame]
     # In decoding order.
     packets: list[Packet]
@@ -142,7 +142,7 @@ class Truth:
     def needed(self, at: int, frame: Frame) -> int:
         """Counts the packets that a frame of a well-formed file needs for a time in microseconds after the start.
 
-        These are the packets in decoding order from the last keyframe whose time is at or before the wanted one, through the
+        These are the packets in decoding order from the last keyframe whose time is at or before the requested one, through the
         frame's own.
         """
         wanted = self.ticks(self.start + at)
@@ -152,7 +152,7 @@ class Truth:
 
 
 def truth_of(path: Path, limit: float) -> Truth:
-    """Returns what FFmpeg reports of a file, decoded now or before. `limit` is in seconds, for each start of the program."""
+    """Returns the report of FFmpeg on a file, from this or an earlier decode. `limit` is in seconds, for each run of the program."""
     digest = hashlib.sha256(f"{FORM} {Path(imageio_ffmpeg.get_ffmpeg_exe()).name} ".encode())
     digest.update(path.read_bytes())
     kept = CACHE / f"{digest.hexdigest()}.json"
@@ -217,9 +217,9 @@ def decode(path: Path, limit: float) -> Truth:
 
 
 def whole(frames: list[Frame], packets: list[Packet], time_base: Fraction, start: int) -> list[Frame]:
-    """Removes what does not count as a frame where there are others.
+    """Removes damaged frames if there are others.
 
-    That is what decodes from a last packet that the end of the file cuts, and a frame whose time is absurd.
+    Damaged are a frame from a last packet that the end of the file cuts, and a frame whose time is absurd.
     """
     cut = packets[-1].pts if packets and packets[-1].is_corrupt else None
     return [
@@ -257,7 +257,7 @@ def run_decode(
 
 
 def table(path: Path) -> list[list[bytes]]:
-    """Reads the rows that FFmpeg's framecrc and framemd5 write: stream, dts, pts, duration, size, hash, and what else there is."""
+    """Reads the rows of FFmpeg's framecrc and framemd5: stream, dts, pts, duration, size, hash, and further columns."""
     if not path.exists():
         return []
     lines = path.read_bytes().splitlines()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Packs the function for Lambda's provided.al2023: lambda_zip.py BOOTSTRAP ZIP (`make lambda-zip`).
 
-The archive holds one file, `bootstrap`, which anybody may run. The same program gives the same bytes: no time and no owner is in them.
-Nothing is written unless the program starts on Amazon Linux 2023 (glibc 2.34, and no library that is not there) and the archive
-stays below 15 MB.
+The archive contains one file, `bootstrap`, that everyone may run. The same program gives the same bytes, because the archive contains
+no time and no owner. Nothing is written unless the program starts on Amazon Linux 2023 (glibc 2.34, and no library that is missing
+there) and the archive is smaller than 15 MB.
 """
 
 import pathlib
@@ -25,7 +25,7 @@ def objdump(option, program):
 
 
 def check(program):
-    """Ends the script where Amazon Linux 2023 would not start the program."""
+    """Ends the script if Amazon Linux 2023 would not start the program."""
     symbols = objdump("-T", program).splitlines()
     versions = {line: re.search(r"GLIBC_(\d+)\.(\d+)", line) for line in symbols}
     versions = {line: (int(found[1]), int(found[2])) for line, found in versions.items() if found}
@@ -44,7 +44,7 @@ def check(program):
 def main():
     program, archive = map(pathlib.Path, sys.argv[1:])
     version = check(program)
-    # The earliest date that the format knows.
+    # The earliest date that the format can store.
     member = zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0))
     member.create_system = 3  # Unix: the mode counts
     member.external_attr = 0o100755 << 16

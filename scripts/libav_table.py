@@ -1,4 +1,4 @@
-"""vendor/libav/advisories.toml and what it is held against, for advisories_libav.py, update_libav.py and sbom.py."""
+"""Reads and checks vendor/libav/advisories.toml, for advisories_libav.py, update_libav.py and sbom.py."""
 
 import dataclasses
 import pathlib
@@ -7,21 +7,21 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIBAV = pathlib.Path("vendor/libav")
-# As in components.txt, where a name stands when it is compiled in.
+# As in components.txt, which lists a name if it is compiled in.
 LISTED = ("demuxer", "decoder", "parser", "bsf", "encoder")
-# build.sh disables these as a whole: no muxer, protocol, filter, hardware or device, and of other libraries dav1d and zlib alone.
+# build.sh disables these kinds completely: no muxer, protocol, filter, hardware or device, and of other libraries only dav1d and zlib.
 ABSENT = ("muxer", "protocol", "filter", "hwaccel", "device", "external")
-# What a library has whatever is chosen.
+# The parts of a library that are always compiled.
 ALWAYS = ("core",)
 
 
 class Malformed(Exception):
-    """The table says something that cannot be, or leaves out what it must say."""
+    """The table contains an impossible value, or a required value is missing."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Library:
-    """A C library, and the crate whose package holds its source."""
+    """A C library, and the crate whose package contains its source."""
 
     name: str
     version: str
@@ -50,7 +50,7 @@ class Advisory:
     published: str = ""
 
     def affects(self, version):
-        """Whether the fault is in this version, as far as the table says."""
+        """Whether this version has the fault, according to the table."""
         version = number(version)
         fixed = [number(release) for release in self.fixed_in]
         if fixed and (version >= max(fixed) or any(release[:2] == version[:2] and version >= release for release in fixed)):
@@ -58,11 +58,11 @@ class Advisory:
         return any(in_range(version, one, open_end=not fixed) for one in self.affected)
 
     def compiled_in(self, listed):
-        """Whether one of the faulty components is in the build whose `kind:name`s are `listed`."""
+        """Whether one of the faulty components is in the build that has the `kind:name`s `listed`."""
         return any(one in listed or one.split(":")[0] in ALWAYS for one in self.component)
 
     def state(self, version, listed):
-        """One of: `fixed`, `not compiled in`, `unreachable`, `patched`, `open`; of an entry that leaves out reachability: `undecided`."""
+        """Returns `fixed`, `not compiled in`, `unreachable`, `patched` or `open`; `undecided` if the entry has no reachability."""
         if not self.affects(version):
             return "fixed"
         if not self.compiled_in(listed):
@@ -75,7 +75,7 @@ class Advisory:
 
 
 def number(text):
-    """`9.0.2` as numbers; a part that is missing is 0."""
+    """Returns `9.0.2` as numbers. A missing part is 0."""
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)*", text):
         raise Malformed(f"'{text}' is no version")
     parts = [int(part) for part in text.split(".")]
@@ -83,7 +83,7 @@ def number(text):
 
 
 def bounds(text):
-    """The comparisons of `>=9.0, <9.0.2`, each as its sign and its version."""
+    """Returns the comparisons of `>=9.0, <9.0.2`, each as its sign and its version."""
     for part in text.split(","):
         found = re.fullmatch(r"\s*(<=|<|>=|=)\s*(\S+)\s*", part)
         if not found:
@@ -92,7 +92,7 @@ def bounds(text):
 
 
 def in_range(version, text, open_end):
-    """Whether the version is in the range. With `open_end`, one that ends with `<=` has no end: nobody has named the release with the fix."""
+    """Whether the version is in the range. With `open_end`, a range that ends with `<=` has no end: no fix is known."""
     for sign, bound in bounds(text):
         bound = number(bound)
         holds = {"<": version < bound, "<=": open_end or version <= bound, ">=": version >= bound, "=": version == bound}
@@ -102,7 +102,7 @@ def in_range(version, text, open_end):
 
 
 def components(text):
-    """The `kind:name`s of components.txt."""
+    """Returns the `kind:name`s of components.txt."""
     found = set()
     for line in text.splitlines():
         kind, colon, names = line.partition(":")
@@ -112,7 +112,7 @@ def components(text):
 
 
 def locked(text):
-    """The versions of each crate in a Cargo.lock."""
+    """Returns the versions of each crate in a Cargo.lock."""
     found = {}
     for package in tomllib.loads(text)["package"]:
         found.setdefault(package["name"], []).append(package)
@@ -124,7 +124,7 @@ def many(value):
 
 
 def fields(kind, entry):
-    """A value of the class `kind` from a table of the file: nothing unknown, nothing missing, each of its type."""
+    """Builds a `kind` from a table of the file. Unknown fields, missing fields and wrong types are errors."""
     known = {field.name: field for field in dataclasses.fields(kind)}
     name = entry.get("id") or entry.get("name") or "an entry without a name"
     if unknown := sorted(entry.keys() - known.keys()):
@@ -145,7 +145,7 @@ def fields(kind, entry):
 
 
 def check(advisory, libraries):
-    """What one entry must say by itself."""
+    """Checks one entry by itself."""
     name = advisory.id
     if not re.fullmatch(r"CVE-[0-9]{4}-[0-9]{4,}", name):
         raise Malformed(f"{name} is no CVE")
@@ -175,7 +175,7 @@ def check(advisory, libraries):
 
 
 def load(text):
-    """The libraries by name, and the advisories, of the table's text."""
+    """Returns the libraries by name, and the advisories, of the table's text."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Takes a frame of many changed copies of each file of a folder, and fails where the program does not survive one:
+"""Takes a frame of many changed copies of each file in a folder, and fails if the program does not survive a copy:
 `make mutate CORPUS=dir [MUTATIONS=150] [SEED=n]`.
 
-Each copy (scripts/mutations) is read by a process of its own: `posterframe grab COPY`, with a time that is drawn, too. A failure is
+A separate process reads each copy (scripts/mutations): `posterframe grab COPY`, with a random time. A failure is
 
-- a death by a signal, a panic, an exit code that `posterframe --help` does not list, JSON that does not say what the exit code says;
-- an error that blames the program, its settings, or its surroundings for what is in the file (`internal`, `unavailable` and others);
-- an answer later than `--timeout` and 0.1 s. The time that a process takes to start is measured first and allowed as well, and a
-  late answer counts only when it is late again while nothing else runs here;
+- an end by a signal, a panic, an exit code that `posterframe --help` does not list, or JSON that contradicts the exit code;
+- an error that blames the program, its settings, or its surroundings for a fault of the file (`internal`, `unavailable` and others);
+- an answer later than `--timeout` and 0.1 s. The script first measures how long a process takes to start, and adds that. A late
+  answer counts only if it is late again while nothing else runs here;
 - a peak of memory over 400 MB and four times the file.
 
-A failing copy stays in `target/mutate/`, and beside it a text with the failure, the changes, and the command that repeats it.
+The script keeps a failing copy in `target/mutate/`, beside a text with the failure, the changes, and the command that repeats it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from mutations import mutant
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
-# Small files, one of each family, for the short form.
+# Small files, one of each family, for --short.
 SHORT = ("h264_front.mp4", "h264_frag_sidx.mp4", "grid.heic", "vp9.webm", "h264.ts", "mpeg4.avi", "flv.flv", "theora.ogv", "wmv2.asf", "gif.gif")
 KINDS = {5: "unsupported", 6: "malformed", 7: "limit_exceeded", 8: "timeout"}
 PANIC = b"panicked at"
@@ -44,15 +44,15 @@ TIMES = ("5", "5", "0", "0.5", "middle", "90%", "-0.5")
 MEGABYTE = 1_000_000
 MEMORY_BYTES, MEMORY_FACTOR = 400 * MEGABYTE, 4
 LATE_SECONDS = 0.1
-# How long after its timeout a process is waited for until it is killed.
+# A process is killed this long after its timeout.
 PATIENCE_SECONDS = 5
-# Larger files of a folder are left out: a run reads each file thousands of times.
+# Larger files of a folder are left out, because a run reads each file thousands of times.
 MAX_FILE = 64 * MEGABYTE
 
 
 @dataclass
 class Run:
-    """What a process did. A negative status is a signal's number."""
+    """The result of a process. A negative status is the number of a signal."""
 
     status: int
     seconds: float
@@ -73,12 +73,12 @@ class Failure:
 
 @dataclass
 class Result:
-    """What came of the copies of a file."""
+    """The results of the copies of a file."""
 
     name: str
     outcomes: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
-    # Seconds or bytes, and the copy that took them.
+    # Seconds or bytes, with the copy that used them.
     slowest: tuple[float, int] = (0, 0)
     largest: tuple[int, int] = (0, 0)
 
@@ -113,7 +113,7 @@ def run_process(command: list[str], limit: float) -> Run:
 
 
 def judge(run: Run, size: int, timeout: float, start: float) -> tuple[str, str | None]:
-    """Returns the outcome of a run, and why it is a failure, if it is one. `start` is what a process takes to start."""
+    """Returns the outcome of a run, and the reason if it is a failure. `start` is the time that a process takes to start."""
     late = run.seconds > timeout + LATE_SECONDS + start
     if late:
         return "late", f"answered after {run.seconds:.2f} s, {timeout:g} s were allowed"
@@ -148,12 +148,12 @@ class Campaign:
         self.files = files
         self.options = options
         self.start = 0.0
-        # Copies with a late answer, which are tried again when nothing else runs: file, number, suffix, command's times.
+        # Copies with a late answer. They are tried again when nothing else runs: result, file, number.
         self.late: list[tuple[Result, Path, int]] = []
         self.work = tempfile.TemporaryDirectory()
 
     def measure_start(self) -> float:
-        """Returns the longest of some starts of the program that do nothing."""
+        """Returns the longest time of some starts of the program without work."""
         command = [*self.options.program, "--version"]
         runs = [run_process(command, 60) for _ in range(5)]
         if any(run.status for run in runs):
@@ -175,7 +175,7 @@ class Campaign:
         return [*self.options.program, "grab", str(path), "--format", "jpeg", "-o", "/dev/null", "--json", f"--at={at}", "--timeout", timeout]
 
     def attempt(self, result: Result, path: Path, number: int, is_last: bool) -> None:
-        """Takes a frame of one copy. A late answer is kept for another attempt, unless this is the last."""
+        """Takes a frame of one copy. A late answer is remembered for another attempt, unless this is the last attempt."""
         data, changes, at = self.copy(path, result.name, number)
         copy = Path(self.work.name) / f"{threading.get_ident()}{path.suffix}"
         copy.write_bytes(data)
@@ -190,7 +190,7 @@ class Campaign:
             result.failures.append(Failure(result.name, number, reason, kept))
 
     def keep(self, name: str, number: int, suffix: str, data: bytes, at: str, story: tuple[str, ...], run: Run) -> Path:
-        """Writes a failing copy, and its story beside it."""
+        """Writes a failing copy, and its description beside it."""
         self.options.keep.mkdir(parents=True, exist_ok=True)
         kept = self.options.keep / f"{Path(name).stem}-{self.options.seed}-{number}{suffix}"
         kept.write_bytes(data)
@@ -244,7 +244,7 @@ def print_summary(results: list[Result], seed: str) -> bool:
         f"SEED={seed}: {runs} copies of {len(results)} files: {failures} failures; slowest {slowest.slowest[0]:.2f} s ({slowest.name}), "
         f"largest {largest.largest[0] / MEGABYTE:.0f} MB ({largest.name})"
     )
-    # As cargo's tests end, so that scripts/test.sh counts these.
+    # The form in which cargo's tests end, so that scripts/test.sh counts these.
     at_fault = sum(bool(result.failures) for result in results)
     print(f"test result: {'FAILED' if at_fault else 'ok'}. {len(results) - at_fault} passed; {at_fault} failed")
     return not at_fault

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The licences of every crate inside the program, as its packages carry them: notices.py CARGO_OPTIONS...
+"""Prints the licences of every crate inside the program, as the packages contain them: notices.py CARGO_OPTIONS...
 
     scripts/notices.py --features static > crates.txt
 
-The options are those of the build (features). Crates that only run while building are left out. Equal texts are printed once, under
-the names of all that have them. A crate without a text of its own is named with its licence's SPDX identifier.
+The options are those of the build (features). Crates that only run at build time are left out. Equal texts are printed once, under
+the names of all their crates. A crate without a text is named with the SPDX identifier of its licence.
 """
 
 import json
@@ -21,7 +21,7 @@ def cargo(*arguments):
 
 
 def texts(folder):
-    """The texts beside Cargo.toml, and those of sources that a crate carries from elsewhere."""
+    """Returns the texts beside Cargo.toml, and those of foreign sources that a crate contains."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and NAMES.match(path.name) and path.suffix.lower() not in (".rs", ".py", ".c", ".h", ".json"):
             text = path.read_text(encoding="utf-8", errors="replace").strip()

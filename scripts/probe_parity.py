@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compares `posterframe probe --json` with ffprobe 9.0.2, field by field: `make probe-parity CORPUS=dir`.
 
-`dir/oracle.json` holds what `ffprobe -show_format -show_streams` reports about each video in `dir`: a list of objects with `file`,
+`dir/oracle.json` contains what `ffprobe -show_format -show_streams` reports about each video in `dir`: a list of objects with `file`,
 `probe_rc`, `format` and `streams`. A field counts as compared when either program reports a value. The table lists the fields
 compared and the fields that differ, for plain `probe` and for `probe --deep`: by field name, by family of demuxers, and in all.
 
-ACCEPTED names the differences that are intended, each with its reason; an accepted difference still counts as one.
+ACCEPTED names the intended differences, each with its reason; an accepted difference still counts as one.
 
 The exit status is 1 when `--deep` differs in more than 0.5 % of the fields, when a field name differs in more than 10 % of its
 values, or when a rate is `0/0` where ffprobe reports a number.
@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-# Largest share of differing fields, in all and of one name.
+# The largest allowed share of differing fields, in all and of one name.
 MOST_IN_ALL = 0.005
 MOST_OF_A_NAME = 0.10
-# Fields with fewer values than this cannot fail by their share alone: one difference of five is 20 %.
+# A name with fewer values cannot fail by its share alone, because one difference of five is 20 %.
 FEWEST = 10
 MODES = {"plain": [], "deep": ["--deep"]}
 FORMAT_FIELDS = ["format_name", "duration", "start_time", "bit_rate", "nb_streams"]
@@ -37,14 +37,14 @@ FAMILIES = {"mov,mp4,m4a,3gp,3g2,mj2": "MP4/MOV", "matroska,webm": "Matroska/Web
 
 @dataclass(frozen=True)
 class Accepted:
-    """A difference that is intended: of this field, where both values are of these kinds."""
+    """An intended difference of this field, if both values are of these kinds."""
 
     name: str
     reason: str
     files: tuple[str, ...] = ()
 
 
-# Files of the corpus whose headers are whole and whose pictures are not: ffprobe fails to decode one, and then reports less than the
+# Files of the corpus with complete headers and damaged pictures. ffprobe fails to decode a picture, and then reports less than the
 # headers contain.
 HEADERS_ONLY = "ffprobe decodes no picture of this file, and reports less than the headers contain"
 UNDECODED = ("013_", "092_", "096_")
@@ -91,7 +91,7 @@ class Tally:
 
 
 def flat(stream: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """Returns a stream's fields under one name each; those of side data under the type of the side data."""
+    """Returns a stream's fields by name. Fields of side data have the type of the side data in their name."""
     fields = {name: stream.get(name) for name in names}
     sides = stream.get("side", stream.get("side_data_list")) or []
     for number, side in enumerate(sides):
@@ -103,7 +103,7 @@ def flat(stream: dict[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def group(name: str) -> str:
-    """Returns the name under which a field is counted: side data by its type."""
+    """Returns the name under which a field is counted. Side data is counted by its type."""
     if name.startswith("side_data "):
         return "side_data_type"
     return name

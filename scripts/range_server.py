@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""One folder served as an S3 bucket, on loopback, as slow as a real one and counting what it sends.
+"""Serves one folder as an S3 bucket, on loopback, as slowly as a real one, and counts the bytes it sends.
 
     scripts/range_server.py --data FOLDER [--bucket bench] [--port 9000] [--latency-ms 30] [--mbps 75]
 
     GET, HEAD, PUT /BUCKET/KEY    path-style S3 without signatures: ranges, ETag, conditions (412), error bodies
     GET /_stats                   JSON: requests, bytes_sent, bytes_received, active, and a log with a line per request
-    POST /_reset                  forget them
+    POST /_reset                  sets all figures to zero
 
-It measures; it proves nothing about S3 (that is the tests' work, against real servers). The first byte of each reply
-comes `--latency-ms` after the request, the rest at `--mbps` (10^6 bytes a second) per connection; 0 means at once.
+The server is for measurements and proves nothing about S3; the tests against real servers do that. The first byte of each reply
+comes `--latency-ms` after the request, the rest at `--mbps` (10^6 bytes a second) per connection; 0 means no delay.
 
-A thread for each connection, because pacing needs sleeps shorter than the millisecond that an event loop rounds up to:
-32 KiB at 75 MB/s are 0.44 ms. The threads do nothing but sleep and sendfile, so they need little of the interpreter.
+Each connection has a thread, because an event loop rounds sleeps up to a millisecond, and pacing needs shorter ones:
+32 KiB at 75 MB/s take 0.44 ms. The threads only sleep and call sendfile, so they seldom need the interpreter.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
 PIECE = 32 * 1024
-# What the kernel may hold for a client that goes away counts as sent, so it is kept small. Linux doubles the figure.
+# Bytes in the kernel's buffer count as sent even if the client goes away, so the buffer is small. Linux doubles the figure.
 SEND_BUFFER = 128 * 1024
-# How much lateness a connection may make good at more than its speed: a busy machine's, but not a slow client's.
+# The lateness that a connection may make up by sending faster. It covers the delays of a busy machine, but not a slow client.
 CATCH_UP = 0.005
 
 MESSAGES = {
@@ -54,7 +54,7 @@ TYPES = {".mp4": "video/mp4", ".mkv": "video/x-matroska", ".webm": "video/webm",
 
 @dataclass
 class Entry:
-    """One request; times are seconds since the last reset."""
+    """One request. Times are seconds since the last reset."""
 
     method: str
     path: str
@@ -69,7 +69,7 @@ class Entry:
 
 @dataclass
 class Stats:
-    """What has been asked and answered since the last reset."""
+    """The requests and replies since the last reset."""
 
     log: list[Entry] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
@@ -78,7 +78,7 @@ class Stats:
         return time.monotonic() - self.since
 
     def report(self) -> dict:
-        """For clients; `active` is above 0 while a body is still under way."""
+        """Returns the figures for clients; `active` is above 0 while a body is being sent."""
         log = list(self.log)
         return {
             "requests": len(log),
@@ -90,7 +90,7 @@ class Stats:
 
 
 class Refused(Exception):
-    """An answer that is an error, as S3 words it."""
+    """A reply with an error in the form of S3."""
 
     def __init__(self, status: int, code: str, **details: object) -> None:
         super().__init__(code)
@@ -104,7 +104,7 @@ class Refused(Exception):
 
 
 def wanted(header: str | None, size: int) -> tuple[int, int] | None:
-    """First byte and length that a Range header asks for; None if it is to be ignored (none, several, nonsense)."""
+    """Returns the first byte and the length of a Range header; None if it must be ignored (none, several, invalid)."""
     parts = re.fullmatch(r"bytes=(\d*)-(\d*)", (header or "").strip())
     if parts is None or parts[0] == "bytes=-":
         return None
@@ -121,7 +121,7 @@ def wanted(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 class Bucket(ThreadingHTTPServer):
-    """The server: its folder, its speed, its figures."""
+    """The server: its folder, its speed, and its figures."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -137,7 +137,7 @@ class Bucket(ThreadingHTTPServer):
         return connection, address
 
     def handle_error(self, request: Any, client_address: object) -> None:
-        """Clients that hang up are what is measured here, not errors."""
+        """Ignores clients that disconnect, because the benchmark measures them."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -152,10 +152,10 @@ class Connection(BaseHTTPRequestHandler):
     wbufsize = -1  # a reply's head in one packet
 
     def log_message(self, *_: object) -> None:
-        """The log is in the figures."""
+        """Prints nothing, because the figures contain the log."""
 
     def parse_request(self) -> bool:
-        # Called when the request line is in: the nearest there is to the request's arrival.
+        # Called when the request line has been read, which is as close as possible to the arrival of the request.
         self.arrived = time.monotonic()
         return super().parse_request()
 
@@ -179,7 +179,7 @@ class Connection(BaseHTTPRequestHandler):
     do_DELETE = do_POST
 
     def tell(self, answer: bytes) -> None:
-        """An answer of the server about itself: at once, and in no figure."""
+        """Sends a reply of the server about itself: without delay, and not counted."""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
@@ -187,8 +187,8 @@ class Connection(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def counted(self, answer: Callable[[], object]) -> None:
-        """Answer one request of the bucket: with the latency, in the log, and with errors as S3 puts them."""
-        # Kept for the whole reply: a reset in between must not mix two clocks.
+        """Answers one request of the bucket: with the latency, in the log, and with errors in the form of S3."""
+        # Kept for the whole reply, because a reset in between must not mix two clocks.
         self.stats = stats = self.server.stats
         self.entry = Entry(self.command, self.path, self.headers.get("Range"), self.arrived - stats.since)
         stats.log.append(self.entry)
@@ -207,7 +207,7 @@ class Connection(BaseHTTPRequestHandler):
             self.entry.end = stats.now()
 
     def head(self, status: int, headers: dict[str, object]) -> None:
-        """Send the status line and headers when the latency is over."""
+        """Sends the status line and headers when the latency has passed."""
         pause(self.arrived + self.server.latency)
         self.entry.status, self.entry.first_byte = status, self.stats.now()
         self.send_response(status)
@@ -218,7 +218,7 @@ class Connection(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def file(self) -> Path:
-        """The file that the path names; never one outside the folder."""
+        """Returns the file that the path names, and never a file outside the folder."""
         bucket, _, key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")
         if bucket != self.server.name:
             raise Refused(404, "NoSuchBucket", BucketName=bucket)
@@ -228,7 +228,7 @@ class Connection(BaseHTTPRequestHandler):
         return path
 
     def send_object(self) -> None:
-        """GET and HEAD."""
+        """Answers GET and HEAD."""
         path = self.file()
         if not path.is_file():
             raise Refused(404, "NoSuchKey", Key=path.name)
@@ -252,11 +252,11 @@ class Connection(BaseHTTPRequestHandler):
                 self.send_body(file.fileno(), start, length)
 
     def hold_to_conditions(self, status: os.stat_result) -> None:
-        """412, unless the object is the one the client means."""
+        """Answers 412 if the object is not the one that the client expects."""
         if match := self.headers.get("If-Match"):
             if match != "*" and etag(status).strip('"') not in (tag.strip(' "') for tag in match.split(",")):
                 raise Refused(412, "PreconditionFailed", Condition="If-Match")
-        # RFC 9110, 13.2.2: the date counts only where no tag was given.
+        # RFC 9110, 13.2.2: the date counts only if there is no tag.
         elif since := self.headers.get("If-Unmodified-Since"):
             try:
                 allowed = parsedate_to_datetime(since).timestamp()
@@ -266,7 +266,7 @@ class Connection(BaseHTTPRequestHandler):
                 raise Refused(412, "PreconditionFailed", Condition="If-Unmodified-Since")
 
     def send_body(self, file: int, start: int, length: int) -> None:
-        """The bytes, each piece when a line of that speed would have brought its last one."""
+        """Sends the bytes. Each piece is sent at the time when a line of that speed would have transferred its last byte."""
         due = time.monotonic()
         while self.entry.sent < length:
             count = min(PIECE, length - self.entry.sent)
@@ -281,14 +281,14 @@ class Connection(BaseHTTPRequestHandler):
             self.entry.sent += count
 
     def client_left(self) -> bool:
-        """Whether the client has closed. A send would notice only if bytes reach it after that."""
+        """Whether the client has closed the connection. A send would notice that only if later bytes reach the client."""
         try:
             return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:
             return False
 
     def take_object(self) -> None:
-        """PUT: whole objects, also in the chunks that SDKs wrap them in to append a checksum."""
+        """Answers PUT of whole objects, also in the chunks in which SDKs wrap them to append a checksum."""
         path = self.file()
         if "Content-Length" not in self.headers:
             self.close_connection = True
@@ -302,24 +302,24 @@ class Connection(BaseHTTPRequestHandler):
         self.head(200, {"ETag": etag(path.stat()), "Content-Length": 0})
 
     def refuse_method(self) -> None:
-        # Its body, if any, was not read, so nothing after it on this connection could be understood.
+        # The body was not read, so the server could not parse the next request on this connection.
         self.close_connection = True
         raise Refused(405, "MethodNotAllowed", Method=self.command)
 
 
 def pause(until: float) -> None:
-    """Sleep until that time on the monotonic clock."""
+    """Sleeps until that time on the monotonic clock."""
     if (left := until - time.monotonic()) > 0:
         time.sleep(left)
 
 
 def etag(status: os.stat_result) -> str:
-    """Changes when the file does. S3's is the content's MD5, but not always, so clients may not count on that."""
+    """Returns a value that changes with the file. S3's is often the MD5 of the content, but clients must not rely on that."""
     return f'"{hashlib.md5(f"{status.st_ino} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()}"'
 
 
 def chunks(body: bytes) -> Iterator[bytes]:
-    """The data of an aws-chunked body: `size;signature CRLF data CRLF`, until a size of 0."""
+    """Yields the data of an aws-chunked body: `size;signature CRLF data CRLF`, until a size of 0."""
     position = 0
     while True:
         line = body.index(b"\r\n", position)
@@ -338,7 +338,7 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=30)
     parser.add_argument("--mbps", type=float, default=75, help="10^6 bytes a second for each connection")
     arguments = parser.parse_args()
-    # A thread that wakes from its sleep should not wait 5 ms for another to give up the interpreter.
+    # After its sleep, a thread must not wait 5 ms for another thread to release the interpreter.
     sys.setswitchinterval(0.0005)
     server = Bucket(arguments.port, arguments.data, arguments.bucket, arguments.latency_ms / 1000, arguments.mbps * 1e6)
     print(f"http://127.0.0.1:{server.server_port}/{arguments.bucket}/", flush=True)

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""The bill of materials of what ships, as CycloneDX 1.5: `make sbom`.
+"""Writes the bill of materials of the products, as CycloneDX 1.5: `make sbom`.
 
-Writes target/sbom/posterframe-lambda.cdx.json (the function) and target/sbom/posterframe.cdx.json (the command line program): every crate in the graph of
-each, and every C library that a crate carries, with FFmpeg's patches as its pedigree.
+Writes target/sbom/posterframe-lambda.cdx.json (the function) and target/sbom/posterframe.cdx.json (the command line program): every
+crate in the graph of each, and every C library that a crate contains, with FFmpeg's patches as its pedigree.
 
-CycloneDX, because it can say that a component is another's source with patches (`pedigree`), which SPDX 2.3 cannot. A script over `cargo metadata` and
-`cargo tree`, because cargo-cyclonedx knows no C library, and those are what scanners of crates miss.
+CycloneDX can express that a component is the source of another one with patches (`pedigree`), and SPDX 2.3 cannot. This script uses
+`cargo metadata` and `cargo tree`, because cargo-cyclonedx knows no C libraries, and these are what scanners of crates miss.
 
-Crates that only run while building (build scripts, procedural macros and what they use) have the scope `excluded`. The graph is that of both machines that
-the program runs on. No time and no random number: the same commit gives the same files.
+Crates that only run at build time (build scripts, procedural macros and their dependencies) have the scope `excluded`. The graph
+covers both machines on which the program runs. There is no time and no random number: the same commit gives the same files.
 """
 
 import functools
@@ -24,12 +24,12 @@ from libav_table import LIBAV, ROOT, load, locked
 from update_libav import crate, zlib_version
 
 TARGETS = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu")
-# What is built, and with which options (Makefile: `lambda`; the program with its default features).
+# The products, and the options of their builds (Makefile: `lambda`; the program with its default features).
 PRODUCTS = {
     "posterframe-lambda": ("--no-default-features", "--features", "static,lambda,png,webp"),
     "posterframe": ("--features", "static"),
 }
-# The crate in the graph whose presence means that the library is linked, and where its own version stands: file and pattern.
+# The crate whose presence in the graph shows that the library is linked; and file and pattern of the library's own version.
 FOUND_BY = {
     "ffmpeg": ("ffmpeg-sys-next", None, None),
     "dav1d": ("ffmpeg-sys-next", "vendor/meson.build", r"version: '([^']+)'"),
@@ -47,14 +47,14 @@ def metadata(*options):
 
 @functools.cache
 def tree(kinds, target, options):
-    """Name and version of each crate that is compiled. `cargo metadata` alone has more: what only tests and examples ask for is in its graph, too."""
+    """Returns name and version of each compiled crate. The graph of `cargo metadata` alone also has the crates of tests and examples."""
     command = ["cargo", "tree", "--quiet", "--locked", "--edges", kinds, "--prefix", "none", "--format", "{p}", "--target", target, *options]
     lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout.splitlines()
     return {(words[0], words[1].removeprefix("v")) for words in map(str.split, lines) if words}
 
 
 def graph_of(options):
-    """Packages, edges, and the ids that are in the program itself, over both machines."""
+    """Returns packages, edges, and the ids of the crates in the program itself, for both machines."""
     packages, edges, inside, root = {}, {}, set(), None
     for target in TARGETS:
         graph = metadata("--filter-platform", target, *options)
@@ -96,7 +96,7 @@ def crate_component(package, checksums, inside):
 
 
 def library_component(library, checksums, patches):
-    """A C library: what it is, the crate that its source comes in with the crate's hash, and the patches."""
+    """Returns a C library's component: the library, the crate that contains its source with the crate's hash, and the patches."""
     component = {
         "type": "library",
         "bom-ref": f"c:{library.name}@{library.version}",
@@ -121,7 +121,7 @@ def library_component(library, checksums, patches):
 
 
 def pedigree(root, advisories):
-    """The patches of vendor/libav, each with what it mends."""
+    """Returns the patches of vendor/libav, each with the faults that it fixes."""
     found = []
     for path in sorted((root / LIBAV / "patches").glob("*.patch")):
         mended = [advisory for advisory in advisories if advisory.patch == path.name]
@@ -136,7 +136,7 @@ def pedigree(root, advisories):
 
 
 def carried(library, package):
-    """The version that the source itself says, or nothing where it is not looked at."""
+    """Returns the version in the source itself, or None if the version is not checked there."""
     _, file, pattern = FOUND_BY[library.name]
     if file is None:
         return None

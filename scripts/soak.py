@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
-"""Has one process read thousands of good and bad files, and fails when it holds more and more: `make soak FILES=10000 [SEED=n]`.
+"""Lets one process read thousands of good and bad files, and fails if its use of resources grows: `make soak FILES=10000 [SEED=n]`.
 
-A quarter of the files are those of a folder (the fixtures), the others are changed copies of them (scripts/mutations), drawn anew in
-each run. The example `soak` takes frames of each by the library, and tells after every 500 files how much memory, how many
-descriptors, and how many threads it holds. The first 1,000 files warm it up: caches fill, libraries set themselves up. Behind them
+A quarter of the files are those of a folder (the fixtures). The others are changed copies of them (scripts/mutations), drawn anew in
+each run. The example `soak` takes frames of each file by the library, and reports after every 500 files how much memory, how many
+descriptors, and how many threads it has. The first 1,000 files are the warm-up, in which caches fill and libraries initialise.
+After the warm-up
 
-- memory may grow by BOUND kilobytes per 1,000 files at most, by the median of the slopes between all pairs of samples (Theil and
-  Sen), which single samples do not move;
-- descriptors and threads have to be flat: the least of the last third is no more than the most of the first third.
+- memory may grow by at most BOUND kilobytes per 1,000 files, by the median of the slopes between all pairs of samples (Theil and
+  Sen), which single samples do not affect;
+- descriptors and threads must be flat: the minimum of the last third is at most the maximum of the first third.
 
-With ISOLATE=process, a child of the process decodes, and these bounds hold for its parent. The child's memory is printed as well.
+With ISOLATE=process, a child of the process decodes, and these bounds apply to its parent. The child's memory is printed as well.
 
-The heap gives memory back as soon as it can, so that what it keeps for later does not look like growth.
+The heap returns memory to the system as soon as it can, so that memory kept for later use does not look like growth.
 
-A file that ends the process, that is not answered, or whose error blames something else than the file, stays in `target/soak/`.
+A file that ends the process, that gets no answer, or whose error does not blame the file, stays in `target/soak/`.
 """
 
 from __future__ import annotations
@@ -40,17 +41,17 @@ EVERY = 500
 WARM_UP = 1000
 # Kilobytes per 1,000 files: a quarter of a kilobyte a file.
 BOUND = 256
-# The outcomes that blame something else than the file.
+# Outcomes that do not blame the file.
 BLAMED = ("internal", "unavailable", "not_found", "denied", "config", "cancelled")
-# Settings of glibc's heap: one arena, which keeps at most so many bytes at its end; larger blocks are mapped and unmapped.
+# Settings of glibc's heap: one arena, which keeps at most 64 KiB at its end; larger blocks are mapped and unmapped.
 HEAP = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_MMAP_THRESHOLD_": "65536"}
-# Of a file. The example allows each of its calls 2 s.
+# The limit for a file. The example allows 2 s for each of its calls.
 PATIENCE_SECONDS = 60
 
 
 @dataclass
 class Sample:
-    """What the process held after some files."""
+    """The resources of the process after some files."""
 
     files: int
     kilobytes: int
@@ -60,7 +61,7 @@ class Sample:
 
 
 class Ended(Exception):
-    """The process ended, or did not answer. The message says so."""
+    """The process ended, or did not answer. The message describes it."""
 
 
 class Driver:
@@ -81,7 +82,7 @@ class Driver:
         self.lines.put(None)
 
     def take(self, path: Path, is_sample: bool) -> str:
-        """Has a file read. Returns its outcome."""
+        """Lets the process read a file. Returns its outcome."""
         try:
             self.process.stdin.write(f"{path}\n")
             self.process.stdin.flush()
@@ -114,13 +115,13 @@ class Driver:
 
 
 def slope(samples: list[Sample]) -> float:
-    """Returns by how many kilobytes memory grows per 1,000 files: the median over all pairs of samples."""
+    """Returns the growth of memory in kilobytes per 1,000 files: the median over all pairs of samples."""
     pairs = ((a, b) for at, a in enumerate(samples) for b in samples[at + 1 :])
     return statistics.median(1000 * (b.kilobytes - a.kilobytes) / (b.files - a.files) for a, b in pairs)
 
 
 def judge(samples: list[Sample], bound: float) -> list[str]:
-    """Returns what grows in the samples behind the warm-up."""
+    """Returns the resources that grow in the samples after the warm-up."""
     found = []
     grown = slope(samples)
     if grown > bound:
@@ -148,7 +149,7 @@ def files_to_read(corpus: list[tuple[Path, str]], count: int, seed: str, folder:
 
 
 def soak(command: list[str], options: argparse.Namespace) -> list[str]:
-    """Returns what is wrong."""
+    """Returns the failures."""
     options.folder.mkdir(parents=True, exist_ok=True)
     isolate = ["isolate"] if os.environ.get("ISOLATE") == "process" else []
     driver = Driver([*command, str(options.every), *isolate])

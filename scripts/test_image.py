@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Tries a built image, with ENGINE (docker, podman or buildah) and IMAGE from the environment: `make test-image`.
+"""Tests a built image, with ENGINE (docker, podman or buildah) and IMAGE from the environment: `make test-image`.
 
-What is in it, and under which account it runs; the commands on fixtures that are mounted into it; then the whole job around real
-servers (MariaDB, FastAPI, moto's S3 over TLS), by `process --event` and in AWS's Lambda runtime interface emulator. The servers
-have names that only a name server of this test knows: the image's C library has to ask it.
+The tests check the contents and the account of the image; the commands on fixtures that are mounted into it; and the whole job with
+real servers (MariaDB, FastAPI, moto's S3 over TLS), by `process --event` and in AWS's Lambda runtime interface emulator. Only a name
+server of this test knows the servers' names, so the C library of the image must query it.
 """
 
 import contextlib
@@ -30,17 +30,17 @@ from world import DEADLINE, FIXTURES, ROOT, World, free_port, run
 
 ENGINE, IMAGE = os.environ["ENGINE"], os.environ["IMAGE"]
 LIMIT = 60_000_000
-# Everything below `.test` is this machine.
+# All names below `.test` lead to this machine.
 DATABASE_HOST, API_HOST, WEBSITE = "database.films.test", "api.films.test", "www.films.test"
-# Where a container finds the certificate of the authority that signed the servers'.
+# The path inside a container of the certificate authority that signed the servers' certificates.
 AUTHORITY = "/world/ca"
 
 
 class Container:
-    """The image, for one command or several."""
+    """Runs commands in the image."""
 
     def __init__(self):
-        # The name server is set here, because buildah puts a file of its own in place of a mounted one.
+        # The name server is set here, because buildah replaces a mounted file by its own.
         start = ["buildah", "from", "--pull-never", "--dns", "127.0.0.1", IMAGE]
         self.name = run(*start).decode().strip() if ENGINE == "buildah" else None
 
@@ -49,14 +49,14 @@ class Container:
             run("buildah", "rm", self.name)
 
     def command(self, arguments, env=None, files=None, entry=None, folder=None, user=None):
-        """The command line that runs the image's own program, or `entry`; `files` are mounted, to be read only; `folder` to be
-        written to, as /w, where the program starts, as `user`."""
+        """Returns the command line that runs the image's own program, or `entry`. `files` are mounted read-only. `folder` is mounted
+        writable as /w, where the program starts, as `user`."""
         options = [part for name, value in (env or {}).items() for part in ("--env", f"{name}={value}")]
         options += [part for here, there in (files or {}).items() for part in ("--volume", f"{here}:{there}:ro")]
         if folder:
             options += ["--volume", f"{folder}:/w", "--workingdir" if ENGINE == "buildah" else "--workdir", "/w", "--user", user]
         if ENGINE == "buildah":
-            # buildah runs a command, and leaves the entry point to others.
+            # buildah runs a command, and leaves the entry point to its caller.
             entry = [entry] if entry else image.config["Entrypoint"]
             return ["buildah", "run", "--isolation", "chroot", "--network", "host", *options, self.name, "--", *entry, *arguments]
         entry = ["--entrypoint", entry] if entry else []
@@ -68,7 +68,7 @@ class Container:
 
 
 class Image:
-    """What is in the image, out of an archive that all three engines write in Docker's format."""
+    """The contents of the image, from an archive that all three engines write in Docker's format."""
 
     def __init__(self, folder):
         archive = folder / "image.tar"
@@ -78,7 +78,7 @@ class Image:
             run(ENGINE, "save", "--output", archive, IMAGE)
         self.folder = folder / "image"
         self.folder.mkdir()
-        # Python's tarfile has its safe way since 3.11.4 only; Debian 12 may have 3.11.2.
+        # Python's tarfile has its safe filter only since 3.11.4; Debian 12 may have 3.11.2.
         run("tar", "-C", self.folder, "-xf", archive)
         manifest = json.loads((self.folder / "manifest.json").read_text())[0]
         self.about = json.loads((self.folder / manifest["Config"]).read_text())
@@ -96,7 +96,7 @@ class Image:
 
 
 class NameServer(threading.Thread):
-    """Answers every question for an IPv4 address of a name below `.test` with 127.0.0.1, and others with nothing."""
+    """Answers every query for an IPv4 address of a name below `.test` with 127.0.0.1, and other queries with no address."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -129,7 +129,7 @@ def event(key):
 
 
 class Contents(unittest.TestCase):
-    """What is in the image."""
+    """The contents of the image."""
 
     def test_is_small(self):
         size = sum(member.size for _, member in image.members.values())
@@ -223,7 +223,7 @@ class Commands(unittest.TestCase):
         self.run_in("grab", "/videos/h264_front.mp4", "-o", "/tmp/picture.jpg")
 
     def test_writes_into_a_folder_of_whoever_runs_it(self):
-        # As the README has it: -v "$PWD:/w" -w /w --user "$(id -u):$(id -g)"
+        # As in the README: -v "$PWD:/w" -w /w --user "$(id -u):$(id -g)"
         with tempfile.TemporaryDirectory() as place:
             shutil.copy(FIXTURES / "h264_front.mp4", f"{place}/film.mp4")
             os.chown(place, 4321, 4321)
@@ -248,7 +248,7 @@ class Commands(unittest.TestCase):
 
 
 class Jobs(unittest.TestCase):
-    """The whole job: S3, the API and the database, each over TLS and by its name."""
+    """The whole job with S3, the API and the database, each over TLS and by its name."""
 
     def setUp(self):
         self.container = Container()
@@ -287,7 +287,7 @@ class Jobs(unittest.TestCase):
             entry="/aws-lambda-rie",
         )
         with open(world.folder / "emulator", "wb") as log:
-            # A group of its own: all that the engine starts ends with it.
+            # The emulator gets its own process group, so that everything that the engine starts ends with it.
             emulator = subprocess.Popen(
                 list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
@@ -313,7 +313,7 @@ class Jobs(unittest.TestCase):
 def setUpModule():
     global folder, image, names, world
     folder = pathlib.Path(tempfile.mkdtemp(prefix="posterframe-image-"))
-    # The image's user reads what is mounted.
+    # The image's user must be able to read the mounted files.
     folder.chmod(0o755)
     unittest.addModuleCleanup(shutil.rmtree, folder)
     image = Image(folder)

@@ -25,7 +25,7 @@ from mutations.tree import change_tree, resize_all
 from soak import Sample
 
 SEED = mutate.seed_from_environment()
-# A fixture of each format, and kinds of parts that its tree has to reach: in the innermost containers.
+# A fixture of each format, and kinds of parts in its innermost containers, which the tree must reach.
 FAMILIES = {
     "h264_front.mp4": ("Boxes", {b"stsz", b"stco", b"avcC", b"elst", b"mdat"}),
     "h264_frag_sidx.mp4": ("Boxes", {b"sidx", b"trun", b"tfhd", b"trex"}),
@@ -41,12 +41,12 @@ FAMILIES = {
     "mpeg1.mpg": ("StartCodes", {b"\xe0", b"\xba"}),
     "h264_raw.h264": ("StartCodes", {b"\x67"}),
 }
-# Their writers left sizes that do not fit, or fit in fewer bytes than usual.
+# Their writers left sizes that do not fit the content, or that would fit in fewer bytes.
 UNFIT = {
     "cut_packet_h264.mp4", "cut_packet_mjpeg.mov", "cut_packet_qtrle.mov", "truncated_mdat.mp4", "truncated_mkv.mkv", "x_no_moov.mp4",
     "x_truncated_moov.mp4", "noindex_stopped.avi", "dnxhd.mxf", "mpeg2.mxf",
 }  # fmt: skip
-# What a fake program does with a file whose byte at PLACE is not that of the film.
+# What a fake program does when the byte at PLACE differs from that of the film.
 PLACE = 10_000
 DEEDS = {
     "signal": "os.kill(os.getpid(), signal.SIGSEGV)",
@@ -71,7 +71,7 @@ def parts(root: Node) -> list[Node]:
 
 
 class Trees(unittest.TestCase):
-    """The walkers of the formats."""
+    """The parsers of the formats."""
 
     def assert_kept(self, known: Format, data: bytes, what: str) -> None:
         self.assertEqual(known.parse(data).stored(), data, f"{type(known).__name__}, {what}, SEED={SEED}")
@@ -148,7 +148,7 @@ class Mutants(unittest.TestCase):
 
 
 class Judgement(unittest.TestCase):
-    """What counts as a failure."""
+    """The rules for a failure."""
 
     def outcome(self, **changed: object) -> str:
         run = Run(0, 1.0, 50_000_000, b'{"bytes": 5}', b"")
@@ -180,7 +180,7 @@ class Judgement(unittest.TestCase):
 
 
 class Programs(unittest.TestCase):
-    """Programs that stand in for posterframe."""
+    """Fake programs in place of posterframe."""
 
     def setUp(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
@@ -195,7 +195,7 @@ class Programs(unittest.TestCase):
 
 
 class Crashes(Programs):
-    """Programs that do not survive some files."""
+    """Fake programs that fail on some files."""
 
     def campaign(self, program: list[str], mutations: int, timeout: float = 10) -> Result:
         film = self.path / "film.mp4"
@@ -224,7 +224,7 @@ class Crashes(Programs):
         expected = [number for number, copy in enumerate(copies) if copy[PLACE : PLACE + 1] != film[PLACE : PLACE + 1]]
         self.assertEqual([failure.number for failure in result.failures], expected, f"SEED={SEED}")
         self.assertTrue(expected, f"no copy changes the byte: SEED={SEED}")
-        # What is written beside a copy repeats its failure.
+        # The text beside a kept copy repeats its failure.
         failure = result.failures[0]
         self.assertEqual(failure.kept.read_bytes(), copies[failure.number])
         story = failure.kept.with_name(failure.kept.name + ".txt").read_text(encoding="utf-8").splitlines()
@@ -249,10 +249,10 @@ class Crashes(Programs):
 
 
 class Soak(Programs):
-    """The judgement of a long run, and programs that hold more and more."""
+    """The rules for a long run, and fake programs that use more and more resources."""
 
     def samples(self, memory: float, descriptors: float = 0, threads: float = 0) -> list[Sample]:
-        """Returns samples that grow by so much per 1,000 files, with noise in the memory."""
+        """Returns samples that grow by these amounts per 1,000 files, with noise in the memory."""
         chance = random.Random(f"{SEED} samples")
         return [
             Sample(files, 60_000 + round(memory * files / 1000) + chance.randint(-800, 800), 6 + int(descriptors * files / 1000), 5 + int(threads * files / 1000))
@@ -306,7 +306,7 @@ def main() -> int:
     program = unittest.main(exit=False, verbosity=1)
     result = program.result
     failed = len(result.failures) + len(result.errors)
-    # As cargo's tests end, so that scripts/test.sh counts these.
+    # The form in which cargo's tests end, so that scripts/test.sh counts these.
     print(f"test result: {'FAILED' if failed else 'ok'}. {result.testsRun - failed} passed; {failed} failed")
     return 1 if failed else 0
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Tests of the scripts around what is linked: advisories_libav.py, update_libav.py, sbom.py (`make test`; SEED=n for the values of an earlier run).
+"""Tests of the scripts for linked code: advisories_libav.py, update_libav.py, sbom.py (`make test`; SEED=n repeats an earlier run).
 
-No network but the crate registry's, for crates that are not there yet.
+The tests use no network except the crate registry, for crates that are not downloaded yet.
 """
 
 import contextlib
@@ -49,13 +49,13 @@ source = "https://example.com/"
 
 
 def draw():
-    """A source of values that differ at each run."""
+    """Returns a source of values that differ in each run."""
     print(f"SEED={SEED}", file=sys.stderr)
     return random.Random(SEED)
 
 
 class Repository:
-    """What the check reads, in a folder of its own: a test changes it."""
+    """A copy of the files that the check reads. A test can change it."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -71,7 +71,7 @@ class Repository:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def check(self):
-        """The command's exit code and all that it says."""
+        """Returns the command's exit code and its whole output."""
         command = [sys.executable, "-B", ROOT / "scripts/advisories_libav.py", self.folder]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         return done.returncode, done.stdout
@@ -84,7 +84,7 @@ def repository():
 
 
 class Table(unittest.TestCase):
-    """What the table may say, and what follows from it."""
+    """The rules of the table, and their consequences."""
 
     def test_ranges_are_those_of_numbers(self):
         any_of = draw()
@@ -149,7 +149,7 @@ class Table(unittest.TestCase):
 
 
 class Check(unittest.TestCase):
-    """`make advisories-libav`, as a command."""
+    """`make advisories-libav` as a command."""
 
     def test_nothing_is_open(self):
         code, said = subprocess.getstatusoutput(f"{sys.executable} -B {ROOT}/scripts/advisories_libav.py --all")
@@ -216,7 +216,7 @@ class Check(unittest.TestCase):
                 self.assertRegex(said, rf"{re.escape(str(lock))} has \S+ \S+9, the table")
 
     def test_a_release_that_nobody_calls_mended_closes_nothing(self):
-        # "Through 9.0.2" is what was known when it was written, not a promise of 9.0.3.
+        # "Through 9.0.2" was the knowledge when it was written, and no promise about 9.0.3.
         with repository() as here:
             here.change(LIBAV / "pins.lock", 'name = "ffmpeg-src"\nversion = "9.0.2"', 'name = "ffmpeg-src"\nversion = "9.0.3"')
             text = (here.folder / LIBAV / "advisories.toml").read_text(encoding="utf-8")
@@ -281,9 +281,9 @@ class Update(unittest.TestCase):
 
 
 class Hardening(unittest.TestCase):
-    """What the static libraries are compiled with, seen in what their objects call."""
+    """The compiler options of the static libraries, seen in the functions that their objects call."""
 
-    # An object of each library that has buffers on the stack.
+    # An object of each library with buffers on the stack.
     OBJECTS = {
         "libavcodec.a": ("h264_slice.o", "hevcdec.o"),
         "libavformat.a": ("mov.o", "matroskadec.o"),
@@ -299,7 +299,7 @@ class Hardening(unittest.TestCase):
             objects = dict(re.findall(r"^File: .*\(([^)]*)\)\n((?:(?!^File: ).*\n?)*)", symbols, re.MULTILINE))
             for name in names:
                 self.assertIn("__stack_chk_fail", objects.get(name, ""), f"{archive}({name})")
-            # What copies into a buffer of known size looks at the size.
+            # Functions that copy into a buffer of known size check that size.
             if archive in ("libavcodec.a", "libavformat.a", "libavutil.a"):
                 self.assertRegex(symbols, r" __(v?snprintf|mem(cpy|set|move))_chk\n", archive)
 
@@ -356,7 +356,7 @@ class Bill(unittest.TestCase):
         for name, bill in self.bills.items():
             with self.subTest(name=name):
                 found = {one["name"]: one for one in bill["components"] if one["bom-ref"].startswith("c:")}
-                # The function's catalogue is MySQL alone.
+                # The function's catalogue is only MySQL.
                 self.assertEqual(found.keys(), libraries.keys() - ({"sqlite"} if name == "posterframe-lambda" else set()))
                 for one in found.values():
                     library = libraries[one["name"]]

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Moves the static libav to another release of FFmpeg: `make update-libav VERSION=9.0.3`.
 
-Changes vendor/libav/pins.toml, renews pins.lock and the versions in advisories.toml, and says
+The script changes vendor/libav/pins.toml, renews pins.lock and the versions in advisories.toml, and reports
 
-- which of vendor/libav/patches still apply to the new source, one after the other;
-- which advisories that closes or opens, and which patches are for none any more.
+- which patches in vendor/libav/patches still apply to the new source, one after the other;
+- which advisories the release closes or opens, and which patches no advisory needs any more.
 
-Fails when a patch does not apply or an advisory is open. What was changed stays, to be mended or undone by git; when the release is not in the registry,
-nothing is changed. Nothing but the crate registry is asked, and nothing is built: `make libav` does that.
+It fails when a patch does not apply or an advisory is open. The changes then stay, to be repaired or reverted by git. When the
+registry does not have the release, nothing is changed. The script contacts only the crate registry and builds nothing: `make libav`
+does that.
 """
 
 import json
@@ -25,7 +26,7 @@ PIN = re.compile(r'^(ffmpeg-src = \{ version = "=)([^"]+)(")', re.MULTILINE)
 
 
 def pin(text, version):
-    """pins.toml with this version of ffmpeg-src, and the version it had."""
+    """Returns pins.toml with this version of ffmpeg-src, and the version it had."""
     found = PIN.search(text)
     if not found:
         raise Malformed("pins.toml does not name ffmpeg-src as expected")
@@ -33,7 +34,7 @@ def pin(text, version):
 
 
 def renew(text, name, version, crate_version):
-    """The table with another version of a library: in its `[[library]]` block, wherever the old one stands."""
+    """Returns the table with another version of a library, in all fields of its `[[library]]` block."""
     head, *blocks = re.split(r"(?m)^(?=\[\[)", text)
     for at, block in enumerate(blocks):
         if block.startswith("[[library]]") and f'\nname = "{name}"\n' in block:
@@ -47,12 +48,12 @@ def renew(text, name, version, crate_version):
 
 
 def unpack(archive, folder, *names):
-    """Unpacks a tar file, or only these names of it. Python's tarfile has its safe way since 3.11.4 only; Debian 12 may have 3.11.2."""
+    """Unpacks a tar file, or only these names. Python's tarfile has its safe filter only since 3.11.4; Debian 12 may have 3.11.2."""
     subprocess.run(("tar", "-C", folder, "-xf", archive, *names), check=True)
 
 
 def apply(source, patches):
-    """Applies the patches in the order of their names, as the build does. Those that fail, each with what patch(1) says."""
+    """Applies the patches in the order of their names, as the build does. Returns those that fail, each with the output of patch(1)."""
     failed = []
     for path in sorted(patches):
         done = subprocess.run(
@@ -65,7 +66,7 @@ def apply(source, patches):
 
 
 def changes(before, after, old, new, listed):
-    """Which advisories another version closes, and which it opens."""
+    """Returns the advisories that another version closes, and those that it opens."""
     closed, opened = [], []
     for was, now in zip(before, after, strict=True):
         if was.library == "ffmpeg" and was.compiled_in(listed):
@@ -77,7 +78,7 @@ def changes(before, after, old, new, listed):
 
 
 def crate(root, name, work):
-    """The folder of a pinned crate, as cargo unpacks it."""
+    """Returns the folder of a pinned crate, as cargo unpacks it."""
     pins = work / "pins"
     (pins / "src").mkdir(parents=True)
     shutil.copy(root / LIBAV / "pins.toml", pins / "Cargo.toml")
@@ -94,7 +95,7 @@ def crate(root, name, work):
 
 
 def zlib_version(package):
-    """The version of the zlib that the crate ffmpeg-src carries."""
+    """Returns the version of the zlib in the crate ffmpeg-src."""
     with tarfile.open(package / "native/zlib.tar.xz") as archive:
         header = next(member for member in archive if re.fullmatch(r"(\./)?[^/]+/zlib\.h", member.name))
         return re.search(rb'define ZLIB_VERSION "([^"]+)"', archive.extractfile(header).read())[1].decode()

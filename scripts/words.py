@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Finds phrases that CONTRIBUTING.md ("Style") replaces, in what people read: pages, help texts and rustdoc of public items.
+"""Finds phrases that CONTRIBUTING.md ("Style") replaces, in texts for users: pages, help texts and rustdoc of public items.
 
-    scripts/words.py            # prints path:line: the phrase, and what to write; ends with 1 if there is any
+    scripts/words.py            # prints path:line: the phrase, and its replacement; the exit status is 1 if there is any
 
 Code blocks, code spans, Korean pages and the word list itself are left out.
 """
@@ -13,7 +13,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# Each phrase with what to write. Only phrases that are wrong wherever they stand: "made" or "say" may be right.
+# Each phrase with its replacement. Only phrases that are wrong everywhere: "made" or "say" may be right.
 PHRASES = [
     (r"ask(s|ed)? for\b", "request, fetch"),
     (r"(goes|went|going) on (from|where|with)\b", "continue, resume"),
@@ -40,7 +40,7 @@ def tracked(*patterns):
 
 
 def page(path):
-    """The lines of a page that are prose: no code, no word list."""
+    """Returns the lines of a page that are prose, without code and the word list."""
     is_code, in_style = False, False
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.lstrip().startswith("```"):
@@ -52,7 +52,7 @@ def page(path):
 
 
 def rustdoc(path):
-    """The documentation of public items, and of modules that have some."""
+    """Returns the documentation of public items, and of modules that have some."""
     lines = path.read_text(encoding="utf-8").splitlines()
     pending, is_code = [], False
     for number, line in enumerate(lines, 1):
