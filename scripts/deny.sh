@@ -1,8 +1,8 @@
 #!/bin/sh
-# Holds every crate in the graph against deny.toml: `make deny`, and with `advisories`, `make advisories`.
+# Checks every crate in the graph against deny.toml: `make deny`, and with `advisories`, `make advisories`.
 #
-# Bans, licences and sources need the crate registry only. Advisories are asked of RustSec's database, which is a repository on
-# GitHub: a target of its own, so that a machine that does not reach GitHub can still check the rest.
+# Bans, licences and sources need only the crate registry. Advisories come from RustSec's database, a repository on GitHub. They are a
+# separate target, so that a machine without access to GitHub can still check the rest.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Checks what is below deploy/: format, validity, Terraform's own tests, the examples and the cut-over applied to moto, a policy
+# Checks the files below deploy/: format, validity, Terraform's own tests, the examples and the cut-over applied to moto, a policy
 # checker, the scripts: `make deploy-check`.
 #
-# Needs Terraform 1.9 or newer, which is not installed here, and shellcheck. The AWS provider comes from a plug-in folder where the
-# machine has one (TF_PLUGIN_DIR names it, else it is looked for), else from Terraform's registry. Python tools are installed in
-# target/deploy-python. A failing step does not stop the later ones; the exit status is that of the whole.
+# The script needs Terraform 1.9 or newer, which it does not install, and shellcheck. The AWS provider comes from a plug-in folder if
+# the machine has one (TF_PLUGIN_DIR names it, otherwise the script searches for it), and from Terraform's registry if not. Python tools
+# are installed in target/deploy-python. A failing step does not stop the later ones; the exit status is that of the whole.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
@@ -20,7 +20,7 @@ work=$PWD/target/deploy-check
 rm -rf "$work"
 mkdir -p "$work"
 
-# A configuration of the user's could lead Terraform elsewhere.
+# The user's own configuration could direct Terraform to other sources.
 : >"$work/empty.tfrc"
 export TF_CLI_CONFIG_FILE=$work/empty.tfrc CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
 
@@ -38,7 +38,7 @@ else
     say "the AWS provider comes from Terraform's registry"
 fi
 
-# The Python tools. The environment is made anew when the requirements or Python changed.
+# The Python tools. The environment is created anew when the requirements or Python have changed.
 requirements=deploy/terraform/tests/moto/requirements.txt
 python=$PWD/target/deploy-python
 stamp="$(sha256sum <"$requirements") $(python3 --version)"
@@ -61,7 +61,7 @@ step() {
     [ "$status" = 0 ] || broken+=("$name")
 }
 
-# Each is one of the copies: what Terraform writes stays out of the repository.
+# Each root is a copy, so that Terraform writes no files into the repository.
 validate() {
     local root
     for root in "$work"/terraform{,/examples/*,/tests/moto/before,/tests/moto/after}; do
@@ -80,7 +80,7 @@ step format terraform fmt -check -recursive -diff deploy/terraform
 step validate validate
 step test terraform -chdir="$work/terraform" test -no-color
 step apply "$python/bin/python" deploy/terraform/tests/moto/check.py "$work/apply" ${plugins:+"$plugins"}
-# tests/ holds the system that is replaced, as its owner has it: not ours to judge.
+# tests/ contains the system that is replaced, as its owner has it. The check does not judge it.
 step policy "$python/bin/checkov" --directory deploy/terraform --framework terraform --compact --quiet --skip-download --skip-path tests
 step shellcheck shellcheck deploy/*.sh scripts/deploy_check.sh
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes tests/fixtures again from its recipe, and asks ffmpeg which frames are right: `make fixtures`.
+# Creates tests/fixtures again from its recipes, and lets ffmpeg determine the right frames: `make fixtures`.
 #
-# The encoders come with a Python package, in an environment of their own (.venv, not committed). Tests never need this.
+# The encoders come with a Python package, in a separate environment (.venv, not committed). Tests never need it.
 set -eu
 cd "$(dirname "$0")/.."
 scripts/setup.sh python3-venv

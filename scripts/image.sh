@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Builds the image with whichever of docker, podman and buildah works here: `make image`.
 #
-#   IMAGE=posterframe:latest    what it is called
-#   PLATFORM=linux/arm64        for another platform than the builder's own: wants a builder of that kind, or emulation there
-#   ENGINE=buildah              this one, not the first that works
-#   BASE=local                  the Rust image of the Dockerfile is not taken from its registry, but made here of Debian's
-#                               packages and this machine's Rust (scripts/image_base.sh; as root)
+#   IMAGE=posterframe:latest    the name of the image
+#   PLATFORM=linux/arm64        another platform than the builder's: needs a builder of that platform, or emulation
+#   ENGINE=buildah              this engine, not the first that works
+#   BASE=local                  builds the Dockerfile's Rust image from Debian's packages and this machine's Rust, instead of fetching
+#                               it from its registry (scripts/image_base.sh; as root)
 #   RUST_IMAGE_VERSION=1.95.0   another version of the Rust image than the Dockerfile's
 #
-# image.sh --engine only tells which one it would take.
+# image.sh --engine only prints the engine that it would use.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +17,7 @@ IMAGE=${IMAGE:-posterframe:latest}
 say() { printf 'image: %s\n' "$*"; }
 fail() { printf 'image: %s\n' "$*" >&2; exit 1; }
 
-# A docker without its daemon, or an account that may not talk to it, is as good as none.
+# A docker without its daemon, or an account without access to it, does not count.
 works() {
     command -v "$1" >/dev/null || return 1
     case $1 in
@@ -51,7 +51,7 @@ case ${BASE:-registry} in
     local)
         ENGINE=$ENGINE scripts/image_base.sh
         options+=(--network host)
-        # docker looks for images at home first by itself.
+        # docker itself looks for local images first.
         [ "$ENGINE" = docker ] || options+=(--pull=never --isolation chroot)
         ;;
     *) fail "BASE is registry or local, not $BASE" ;;
@@ -59,10 +59,10 @@ esac
 
 say "building $IMAGE with $ENGINE (base: ${BASE:-registry})"
 case $ENGINE in
-    # Layers make a second build quick; the others keep them anyway.
+    # Layers make a second build fast; the other engines keep them anyway.
     buildah) buildah build --layers "${options[@]}" . ;;
     podman) podman build "${options[@]}" . ;;
-    # The mounts that keep cargo's work are BuildKit's.
+    # The cache mounts for cargo need BuildKit.
     docker) DOCKER_BUILDKIT=1 docker build "${options[@]}" . ;;
 esac
 say "done: $IMAGE"

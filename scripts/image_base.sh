@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes a stand-in of the Dockerfile's Rust image, for a machine that reaches no registry: `make image BASE=local` runs it.
+# Builds a replacement of the Dockerfile's Rust image, for a machine without access to a registry: `make image BASE=local` runs it.
 #
-# It has the name that the FROM line asks for: Debian by debootstrap, with this machine's Rust and the certificates that its cargo
-# trusts copied in. What comes out of the Dockerfile is of the same kind: the program compiled by this Rust, and Debian's C library.
-# Wants root, and gets debootstrap and buildah. ENGINE is who shall have it, RUST_IMAGE_VERSION as in scripts/image.sh.
+# The replacement has the name in the FROM line. It is Debian by debootstrap, with this machine's Rust and the certificates that its
+# cargo trusts. The Dockerfile's result is of the same kind: the program, compiled by this Rust, and Debian's C library.
+# The script needs root, and installs debootstrap and buildah. ENGINE gets the image; RUST_IMAGE_VERSION is as in scripts/image.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,7 +47,7 @@ else
     install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$work/root/usr/local/share/machine.crt"
     container=$(buildah from scratch)
     buildah add --quiet "$container" "$work/root" / >/dev/null
-    # cargo's home is where the real one has it, so that the Dockerfile's cache is mounted at the same place.
+    # cargo's home has the same path as in the real image, so that the Dockerfile mounts its cache there.
     buildah config --env PATH=/usr/local/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         --env CARGO_HOME=/usr/local/cargo --env CARGO_HTTP_CAINFO=/usr/local/share/machine.crt "$container"
     buildah commit --quiet --rm "$container" "$name" >/dev/null

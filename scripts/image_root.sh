@@ -1,8 +1,8 @@
 #!/bin/sh
-# Lays out the root of the image (the Dockerfile runs it): image_root.sh PROGRAM FOLDER
+# Creates the root of the image: image_root.sh PROGRAM FOLDER. The Dockerfile runs it.
 #
-# The program, the shared libraries it was linked with and their loader, certificate authorities, one account without rights, and
-# the licences of all of it. No shell, no package manager. Names are resolved by the C library itself, which since glibc 2.34
+# The root contains the program, its shared libraries and their loader, certificate authorities, one account without rights, and
+# the licences of all of it. It has no shell and no package manager. The C library itself resolves names: since glibc 2.34, it
 # needs no plugin for /etc/hosts and DNS.
 set -eu
 cd "$(dirname "$0")/.."
@@ -13,7 +13,7 @@ fail() { printf 'image: %s\n' "$*" >&2; exit 1; }
 mkdir -p "$root"
 install -D -m 755 "$program" "$root/usr/bin/posterframe"
 
-# `libc.so.6 => /lib/…/libc.so.6 (0x…)` and `/lib64/ld-linux-x86-64.so.2 (0x…)`; the kernel's own has no file.
+# `libc.so.6 => /lib/…/libc.so.6 (0x…)` and `/lib64/ld-linux-x86-64.so.2 (0x…)`. The kernel's own library has no file.
 ldd "$program" | grep -q 'not found' && fail "a library is missing: $(ldd "$program")"
 ldd "$program" | grep -o '/[^ ]*' | while read -r library; do
     install -D -m 755 "$library" "$root$library"
@@ -36,9 +36,9 @@ cp vendor/libav/prefix/build-info.txt "$documents/FFmpeg-build-info.txt"
 for package in libc6 libgcc-s1 ca-certificates; do
     cp "/usr/share/doc/$package/copyright" "$documents/libraries/$package.txt"
 done
-# The GCC runtime's points at this text.
+# The licence of the GCC runtime refers to this text.
 cp /usr/share/common-licenses/GPL-3 /usr/share/common-licenses/LGPL-2.1 "$documents/libraries/"
 python3 scripts/notices.py --features static >"$documents/crates.txt"
 find "$root" -type f ! -perm -111 -exec chmod 644 {} +
-# The same bytes from the same build: no time of day.
+# No time of day, so that the same build gives the same bytes.
 find "$root" -exec touch -h -d @0 {} +

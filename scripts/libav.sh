@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the static libav unless FFMPEG_DIR names one, and makes cargo notice a new one: `make libav`.
+# Builds the static libav unless FFMPEG_DIR names one, and lets cargo detect a new one: `make libav`.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ if [ -n "${FFMPEG_DIR:-}" ]; then
 fi
 vendor/libav/build.sh
 
-# ffmpeg-sys-next copies the archives into its own library and looks at them again only when FFMPEG_DIR changes its name.
+# ffmpeg-sys-next copies the archives into its own library. It reads them again only when the value of FFMPEG_DIR changes.
 if [ -d target ] && ! cmp -s vendor/libav/prefix/.stamp target/libav.stamp; then
     cargo clean --quiet --locked -p ffmpeg-sys-next
     cargo clean --quiet --locked -p ffmpeg-sys-next --release

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks that the oldest Rust that Cargo.toml promises compiles the library in the feature sets people choose, and the programs:
-# `make msrv`. What is locked is what is checked: with newer dependencies than those of Cargo.lock, newer Rust may be wanted.
+# `make msrv`. The check uses the locked dependencies. Newer dependencies than those of Cargo.lock may need a newer Rust.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ fail() { printf 'msrv: %s\n' "$*" >&2; exit 1; }
 
 version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 [ -n "$version" ] || fail "Cargo.toml promises no rust-version"
-# The first release of that number: a later one mends compilers' bugs.
+# The first release of that number, because later ones fix compiler faults.
 case $version in *.*.*) ;; *) version=$version.0 ;; esac
 if [ "$(rustc --version | cut -d ' ' -f 2)" != "$version" ]; then
     command -v rustup >/dev/null || fail "this is not Rust $version, and there is no rustup to add it"
@@ -19,7 +19,7 @@ if [ "$(rustc --version | cut -d ' ' -f 2)" != "$version" ]; then
 fi
 [ "$(rustc --version | cut -d ' ' -f 2)" = "$version" ] || fail "this is $(rustc --version), not Rust $version"
 
-# Apart from what the Rust of every day has compiled.
+# Separate from the results of the usual Rust version.
 export CARGO_TARGET_DIR=target/msrv
 set -x
 cargo check --locked --no-default-features --features static

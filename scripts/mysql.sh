@@ -1,9 +1,9 @@
 #!/bin/sh
-# Gets a real MySQL server and MySQL Router for `make test-mysql`: unpacked below target/mysql, not installed.
+# Downloads a real MySQL server and MySQL Router for `make test-mysql`, and unpacks them below target/mysql without installing them.
 #
-# Debian has them in unstable (sid) only, and unstable moves: so this is a second check beside `make test`, whose database is
-# MariaDB. They come with the C library of their own day, and run with that on any Debian. An apt configuration of its own is used:
-# the machine's is neither changed nor read, but for where its mirror is.
+# Debian has them only in unstable (sid), and unstable changes. So this is a second check beside `make test`, whose database is
+# MariaDB. They come with their own C library, and so run on any Debian. The script uses a separate apt configuration. It does not
+# change the machine's, and reads only the mirror's address from it.
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD/target/mysql
@@ -24,7 +24,7 @@ work=$(mktemp -d target/mysql.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/preferences" "$work/debs"
 echo "deb [signed-by=$keys] $mirror sid main" >"$work/sources.list"
-# An empty status: every library that is needed comes along, the C library too.
+# With an empty status, apt fetches every needed library, the C library too.
 : >"$work/status"
 here=$PWD/$work
 cat >"$work/apt.conf" <<CONF

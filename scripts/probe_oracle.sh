@@ -1,12 +1,12 @@
 #!/bin/sh
-# Writes tests/probe_oracle.json: what ffprobe 9.0.2 reports about each fixture. `make probe-oracle`.
+# Writes tests/probe_oracle.json: the report of ffprobe 9.0.2 on each fixture. `make probe-oracle`.
 #
 # ffprobe itself is not in the pinned archive, and no package index has that version. scripts/probe_oracle.c prints the same fields by the
-# same calls: over the real videos for which ffprobe's own answers are at hand, all 4,812 values are equal (`probe_oracle.sh DIR` compares
-# with DIR/oracle.json). It is built on FFmpeg of the pinned sources, without our patches, and with decoders of sound: ffprobe has them, and
-# asks them for channels, sample rates and profiles.
+# same calls. For the real videos with known reports of ffprobe, all 4,812 values are equal (`probe_oracle.sh DIR` compares with
+# DIR/oracle.json). The program is built with FFmpeg from the pinned sources, without our patches, and with audio decoders: ffprobe has
+# them, and gets channels, sample rates and profiles from them.
 #
-# The build takes some minutes, in target/probe-oracle; it is kept there. JOBS sets how many compilers run at once.
+# The build takes some minutes, in target/probe-oracle, and is kept there. JOBS sets how many compilers run in parallel.
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -37,7 +37,7 @@ if [ ! -f "$work/build/libavformat/libavformat.a" ]; then
     tar -C "$work" -xf "$(crate_dir ffmpeg-src)/native/ffmpeg.tar.xz"
     tar -C "$work" -xf "$(crate_dir ffmpeg-src)/native/zlib.tar.xz"
     cp "$work/ffmpeg/RELEASE" "$work/ffmpeg/VERSION"
-    # The static libav's libavutil.a holds dav1d and zlib, too. The headers come from their sources.
+    # The libavutil.a of the static libav also contains dav1d and zlib. Their headers come from their sources.
     cp "$libav/lib/libavutil.a" "$work/deps/libdav1d.a"
     cp "$libav/lib/libavutil.a" "$work/deps/libz.a"
     cp -R "$(crate_dir libdav1d-sys)/vendor/include" "$work/deps/include"
@@ -57,7 +57,7 @@ Libs: -L$work/deps -ldav1d -lpthread -lm -ldl
 Cflags: -I$work/deps/include
 PC
     cd "$work/build"
-    # Fields do not depend on assembly, and it takes time to build.
+    # The fields do not depend on assembly, which takes time to build.
     PKG_CONFIG_PATH="$work/deps" CFLAGS=-O1 ../ffmpeg/configure --disable-everything --disable-autodetect --disable-programs --disable-doc \
         --disable-debug --disable-asm --disable-avdevice --disable-avfilter --disable-swscale --disable-network --disable-hwaccels --disable-iconv \
         --enable-zlib --enable-libdav1d --pkg-config-flags=--static --enable-protocol=file --enable-parsers \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs cargo, and reports how far it has come in lines, one every ten seconds: progress.sh NAME LOG COMMAND...
+# Runs cargo, and reports its progress in a line every ten seconds: progress.sh NAME LOG COMMAND...
 #
-# cargo draws a bar, which only a terminal shows. A log, or somebody who waits for a first build, needs lines. What cargo prints besides goes
+# cargo draws a bar, which only a terminal shows. A log, or a person who waits for a first build, needs lines. Other output of cargo goes
 # into LOG. The exit status is the command's.
 set -uo pipefail
 name=$1 log=$2
@@ -9,7 +9,7 @@ shift 2
 
 export CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=100 CARGO_TERM_COLOR=never
 
-# The remaining time, from the time so far: crates differ, and so the estimate starts with the second tenth of them.
+# Estimates the remaining time from the time so far. Crates differ, so the estimate starts after the first tenth of them.
 remaining() {
     local all=$1 done=$2 seconds=$3
     if ((done * 10 < all || all == done)); then return; fi
@@ -22,7 +22,7 @@ report() {
     while :; do
         IFS= read -r -t 5 text
         status=$?
-        # More than 128: nothing came for five seconds.
+        # A status over 128 means that nothing came for five seconds.
         if ((status > 0 && status <= 128)); then break; fi
         if [[ $text =~ \]\ ([0-9]+)/([0-9]+):\ (.*) ]]; then
             done=${BASH_REMATCH[1]} all=${BASH_REMATCH[2]} busy=${BASH_REMATCH[3]%%  *}

@@ -9,11 +9,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 tool=$(scripts/cargo_tool.sh cargo-public-api)
-# A folder of its own: build scripts look at RUSTC_BOOTSTRAP, and everything would be compiled again for the next test.
+# A separate folder, because build scripts read RUSTC_BOOTSTRAP, and the next test would compile everything again.
 work=target/public-api
 RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet --locked --target-dir "$work" --lib --no-default-features \
     --features static,remote,http,object_store,tokio,image,png,webp,cage -- -Z unstable-options --output-format json
-# -sss: without what every type has (blanket, automatic and derived implementations).
+# -sss omits what every type has (blanket, automatic and derived implementations).
 "$tool" public-api --rustdoc-json "$work/doc/posterframe.json" -sss >"$work/public-api.txt"
 mv "$work/public-api.txt" docs/public-api.txt
 echo "public-api: $(wc -l <docs/public-api.txt) lines in docs/public-api.txt"

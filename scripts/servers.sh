@@ -41,10 +41,10 @@ unpack() {
     echo "$version" >"$folder/.stamp"
 }
 
-# Any version will do.
+# Any version is good.
 unpack openssh-server '' target/sshd usr/sbin/sshd
 
-# The Python servers. The environment is made anew when the requirements or Python changed.
+# The Python servers. The environment is created anew when the requirements or Python have changed.
 requirements=tests/servers/requirements.txt
 stamp="$(sha256sum <"$requirements") $(python3 --version)"
 if [ "$(cat target/python/.stamp 2>/dev/null)" != "$stamp" ]; then
@@ -55,8 +55,8 @@ if [ "$(cat target/python/.stamp 2>/dev/null)" != "$stamp" ]; then
     echo "$stamp" >target/python/.stamp
 fi
 
-# AWS's runtime interface emulator, a static program, travels in the wheel of AWS SAM's command line; nothing else of it is used.
-# Started without its two address options it listens on every interface: the tests always give them.
+# AWS's runtime interface emulator, a static program. The wheel of AWS SAM's command line contains it; nothing else of the wheel is used.
+# Without its two address options the emulator listens on every interface, so the tests always pass them.
 sam=1.170.0
 sam_sha256=24ebaf5ecba38dc1758089968cb89ab61e124b84e92a344fc7a2771a47f4d0bf
 case $(uname -m) in

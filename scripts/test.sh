@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Everything that a change has to pass, ending with the number of tests: `make test`.
+# Runs all checks that a change must pass, and prints the number of tests at the end: `make test`.
 #
-# A failing step does not stop the later ones, so that one run shows all there is to repair; the exit status is that of the whole.
+# A failing step does not stop the later ones, so that one run shows all failures; the exit status is that of the whole.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
@@ -10,7 +10,7 @@ log=$work/log
 broken=()
 lanes=()
 
-# What was started beside this script ends with it: each lane is a process group of its own.
+# Processes that were started in parallel end with this script. Each lane is a separate process group.
 end_lanes() {
     local lane
     for lane in "${lanes[@]}"; do kill -- "-$lane" 2>/dev/null; done
@@ -40,7 +40,7 @@ finish() {
     exit
 }
 
-# Starts a function beside this script.
+# Runs a function in parallel with this script.
 lane() {
     set -m
     "$@" </dev/null 2>&1 &
@@ -48,8 +48,8 @@ lane() {
     lanes+=($!)
 }
 
-# Compiles the crates that need no FFmpeg, as the tests and the lints use them later. There is no libav yet: the crates that need it fail here, and
-# nothing else may use a libav that happens to be there. The steps below report real failures.
+# Compiles the crates that do not need FFmpeg, in the form that tests and lints use later. There is no libav yet: the crates that need it
+# fail here, and the others must not use a libav that happens to exist. The steps below report real failures.
 crates() {
     export FFMPEG_DIR=$work/none
     scripts/progress.sh tests "$work/crates" cargo build --locked --keep-going --features static --all-targets
@@ -72,27 +72,27 @@ report servers $? $((SECONDS - start))
 wait
 report libav "$libav" $((SECONDS - start))
 lanes=()
-# Without libav nothing can be compiled.
+# Without libav, nothing can be compiled.
 [ "$libav" = 0 ] || finish
 
-# All feature sets: `make lint`, which CI runs beside this.
+# The steps below do not include all feature sets. `make lint` checks them, and CI runs it in parallel.
 step lint scripts/lint.sh --short
-# What is linked: crates against deny.toml, C libraries against the table of advisories, and the scripts that say so.
+# The linked code: crates against deny.toml, C libraries against the table of advisories, and the tests of these scripts.
 step deny scripts/deny.sh
 step advisories-libav scripts/advisories_libav.py
 step supply-chain python3 -B scripts/test_supply_chain.py
-# Unit, integration and documentation tests of the program, the Lambda function and all their features. Every test is real: none is ignored.
+# Unit, integration and documentation tests of the program, the Lambda function and all their features. No test is ignored.
 step test cargo test --locked --features static --no-fail-fast
-# A few times of each fixture, by the example that the step before built: `make any-time` requests more.
+# A few times of each fixture, by the example that the previous step built. `make any-time` requests more times.
 step any-time target/python/bin/python -B scripts/any_time.py --times 5
-# The tools that change files, and a few changed copies of some fixtures, by the program that was built for the tests: `make mutate` reads more.
+# The tools that change files; and a few changed copies of some fixtures, with the tests' program. `make mutate` reads more copies.
 step mutate-tools target/python/bin/python -B scripts/test_mutate.py
 POSTERFRAME=target/debug/posterframe step mutate target/python/bin/python -B scripts/mutate.py --short --mutations 8
-# A few hostile files: `make cost` has all kinds, and larger ones.
+# A few hostile files. `make cost` has all kinds, and larger files.
 step cost scripts/cost.py --short
-# What the documents tell people to type, with the program that was built for the tests.
+# The commands in the documents, with the program that was built for the tests.
 POSTERFRAME=target/debug/posterframe step docs-test target/python/bin/python -B scripts/docs_test.py
 step test-library scripts/test_library.sh
-# The last: it leaves a program that links Debian's FFmpeg in the place of the tests' own.
+# The last step, because it replaces the tests' program by one that links Debian's FFmpeg.
 step system-ffmpeg scripts/test_system_ffmpeg.sh
 finish

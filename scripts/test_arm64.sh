@@ -2,9 +2,9 @@
 # Builds libav and the program for arm64 with Debian's cross compiler, and runs tests of the library and the program itself under
 # qemu's user emulation: `make test-arm64`. Not part of `make test`.
 #
-# It shows that the code compiles there, that libav's NEON code decodes as the golden tables say, and that the program asks for no
-# newer glibc than Lambda has. It is no arm64 machine: speed, memory and the kernel are this one's. Rust's library for arm64 comes by
-# rustup, which has to reach its server.
+# The script shows that the code compiles for arm64, that libav's NEON code decodes as the golden tables require, and that the program
+# needs no newer glibc than Lambda has. It does not replace an arm64 machine: speed, memory and the kernel are those of this machine.
+# rustup fetches Rust's library for arm64, so its server must be reachable.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,7 +25,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER='qemu-aarch64-static -L /us
 export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc
 export BINDGEN_EXTRA_CLANG_ARGS_aarch64_unknown_linux_gnu=--sysroot=/usr/aarch64-linux-gnu
 
-# Tests that start a program are left out, of `sources` those that start themselves: the kernel here does not know what to do with it.
+# Left out are tests that start a program, in `sources` those that start themselves, because the kernel cannot run the program.
 run() { cargo test --locked --features static --target "$target" --no-fail-fast "$@"; }
 run --lib --test arrival --test event --test golden --test hostile --test info --test oracle --test parameters --test picture \
     --test process --test remote --test truncated

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the image and tries it: `make test-image`. Not part of `make test`: it compiles everything once more.
+# Builds the image and tests it: `make test-image`. Not part of `make test`, because it compiles everything once more.
 #
-# IMAGE, ENGINE, BASE and RUST_IMAGE_VERSION are scripts/image.sh's; where no registry is reached, `make test-image BASE=local`.
-# NO_BUILD=1 tries an image that is there. What is tried: scripts/test_image.py. It wants root, for the port of its name server and
-# for buildah.
+# IMAGE, ENGINE, BASE and RUST_IMAGE_VERSION are those of scripts/image.sh; without access to a registry, use `make test-image
+# BASE=local`. NO_BUILD=1 tests an existing image. scripts/test_image.py has the tests. The script needs root, for the port of its
+# name server and for buildah.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

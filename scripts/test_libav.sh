@@ -1,12 +1,13 @@
 #!/bin/sh
-# Builds libav in full by the program's own command, and holds each file against what `make libav` made: `make test-libav`.
+# Builds the complete libav by the program's own command, and compares each file with the result of `make libav`: `make test-libav`.
 #
-# Equal to the byte: the program carries the recipe as it stands here, and the build depends neither on the folder nor on who starts it.
+# The files must be equal byte for byte: the program contains the recipe of this commit, and the build depends neither on the folder nor
+# on what starts it.
 set -eu
 cd "$(dirname "$0")/.."
 [ -z "${FFMPEG_DIR:-}" ] || { echo "test-libav: compares with vendor/libav/prefix; unset FFMPEG_DIR" >&2; exit 1; }
 
-# As the tests build it, so that what they built is not built again with other features.
+# The same command and features as the tests use, so that nothing is built again.
 cargo test --locked --features static --test libav --no-run
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

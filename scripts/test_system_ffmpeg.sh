@@ -1,9 +1,9 @@
 #!/bin/sh
-# Builds the program against the FFmpeg that pkg-config finds (Debian 12: 5.1), runs plain fixtures through the library, and the demo:
+# Builds the program with the FFmpeg that pkg-config finds (Debian 12: 5.1), runs common fixtures through the library, and the demo:
 # `make test-system-ffmpeg`.
 #
-# The golden table holds for the pinned FFmpeg only. Here it is enough that files open, and that duration, size and frame time are right. With the
-# default features, cargo uses most of what it compiled for the other tests.
+# The golden table applies only to the pinned FFmpeg. Here it is enough that files open, and that duration, size and frame time are right.
+# With the default features, cargo uses most of what it compiled for the other tests.
 set -eu
 cd "$(dirname "$0")/.."
 repository=$PWD
@@ -14,7 +14,7 @@ scripts/setup.sh --system
 unset FFMPEG_DIR
 printf 'system FFmpeg: libavcodec %s\n' "$(pkg-config --modversion libavcodec)"
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
-# Outside of the repository cargo does not read .cargo/config.toml, which names the static libav once it is built.
+# Outside of the repository, cargo does not read .cargo/config.toml, which names the static libav once it is built.
 (cd / && cargo test --locked --manifest-path "$repository/Cargo.toml" --target-dir "$target" --test system_ffmpeg)
 
 program=$target/debug/posterframe
