@@ -1,7 +1,7 @@
-"""Changed copies of media files, for programs that have to survive strangers' files: `mutant` makes one.
+"""Changed copies of media files, for programs that must survive files from strangers. `mutant` makes one copy.
 
-Half of the copies have changed bytes anywhere (spans.py). The other half have changed structure: a file is read into a tree of
-the parts of its format (tree.py), whose parts are changed, repeated, moved, and dropped. The same generator of random numbers gives
+Half of the copies have changed bytes anywhere (spans.py). The other half have a changed structure: a file is read into a tree of
+the parts of its format (tree.py), and parts are changed, repeated, moved, and removed. The same random number generator gives
 the same copy.
 """
 
@@ -16,12 +16,12 @@ from mutations.numbers import change_number
 from mutations.spans import change_span
 from mutations.tree import Format, Node, change_tree
 
-# In the order in which they are tried. The last ones recognise the most.
+# In the order in which they are tried. The last ones recognise the most files.
 FORMATS: list[Format] = [boxes.BOXES, ebml.EBML, riff.RIFF, asf.ASF, flv.FLV, ogg.OGG, klv.KLV, transport.TRANSPORT, start_codes.START_CODES]
 
-# Bytes that a copy may have more than its file.
+# The maximum number of bytes by which a copy may be longer than its file.
 MAX_GROWTH = 1 << 20
-# Changes of one copy, at most. One alone is the most frequent.
+# The maximum number of changes of one copy. One change is the most frequent number.
 MAX_CHANGES = 4
 
 
@@ -39,8 +39,8 @@ def format_of(data: bytes) -> Format | None:
 
 
 def mutant(data: bytes, number: int, chance: Random, other: Callable[[], bytes]) -> Mutant:
-    """Makes a copy with one to four changes: of its bytes when the number is even, else of its structure. `other` returns another
-    file, for pieces of it."""
+    """Makes a copy with one to four changes: of its bytes when the number is even, otherwise of its structure. `other` returns another
+    file, as a source of inserted pieces."""
     count = min(chance.choice((1, 1, 1, 2, 3, 4)), MAX_CHANGES)
     known = format_of(data) if number % 2 else None
     if known:

@@ -11,7 +11,7 @@ from mutations.tree import Format, Node
 HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 EXTENSION = bytes.fromhex("b503bf5f2ea9cf118ee300c00c205365")
 DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
-# Bytes of fields before the objects that they contain.
+# The number of bytes of fields before the contained objects.
 CONTAINERS = {HEADER: 6, EXTENSION: 22}
 # The fields of the data object: file, number of packets, reserved.
 DATA_FIELDS = 26

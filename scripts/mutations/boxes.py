@@ -8,7 +8,7 @@ from random import Random
 from mutations.numbers import change_number, set_edge
 from mutations.tree import Format, Node
 
-# Containers, and how many bytes of fields they have before their boxes.
+# Containers, and the number of bytes of fields before their boxes.
 CONTAINERS = {
     b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"dinf": 0, b"stbl": 0, b"edts": 0, b"udta": 0, b"mvex": 0, b"moof": 0,
     b"traf": 0, b"mfra": 0, b"sinf": 0, b"schi": 0, b"iprp": 0, b"ipco": 0, b"gmhd": 0, b"tapt": 0, b"ilst": 0, b"meta": 4,
@@ -16,7 +16,7 @@ CONTAINERS = {
 }  # fmt: skip
 # The fields of a visual sample entry and of an audio sample entry.
 ENTRY_FIELDS = (78, 28)
-# Where a table's count is, where its entries begin, and the widths of an entry's fields. Offsets count from the version on.
+# The position of a table's count, the position of its entries, and the widths of an entry's fields. Positions count from the version on.
 TABLES = {
     b"stsz": (8, 12, (4,)), b"stz2": (8, 12, (1,)), b"stco": (4, 8, (4,)), b"co64": (4, 8, (8,)), b"stts": (4, 8, (4, 4)),
     b"ctts": (4, 8, (4, 4)), b"stsc": (4, 8, (4, 4, 4)), b"stss": (4, 8, (4,)), b"elst": (4, 8, (4, 4, 2, 2)),
@@ -29,7 +29,7 @@ MAX_DEPTH = 40
 
 
 class Boxes(Format):
-    """A head is a size of 32 bits and a type; the size 1 says that one of 64 bits follows, 0 that the box reaches the end."""
+    """A head is a size of 32 bits and a type. A size of 1 means that a 64-bit size follows, and 0 that the box reaches the end."""
 
     def recognises(self, data: bytes) -> bool:
         return data[4:8] in {b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"sidx", b"pnot"}

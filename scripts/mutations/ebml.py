@@ -19,24 +19,24 @@ MAX_DEPTH = 40
 
 
 def vint_length(first: int) -> int:
-    """Returns the bytes of a variable-size integer by its first byte: 1 to 8, or 9 when no marker is there."""
+    """Returns the number of bytes of a variable-size integer, by its first byte: 1 to 8, or 9 when it has no marker."""
     return 9 - first.bit_length()
 
 
 def size_bytes(size: int, length: int) -> bytes:
-    """Writes a size in so many bytes; what does not fit is cut."""
+    """Writes a size in `length` bytes. Higher bits are cut off."""
     bits = 7 * length
     return (1 << bits | size & ((1 << bits) - 1)).to_bytes(length, "big")
 
 
 def known_size(size: int, shortest: int = 1) -> bytes:
-    """Writes a size in the fewest bytes; a size of ones only would be an unknown one."""
+    """Writes a size in the fewest bytes. It avoids a size that consists of ones, which would be an unknown size."""
     length = next(length for length in range(shortest, 9) if size < (1 << 7 * length) - 1)
     return size_bytes(size, length)
 
 
 class Ebml(Format):
-    """A head is an ID and a size, both of variable length. A size of ones only is unknown: the element reaches its parent's end."""
+    """A head is an ID and a size, both of variable length. A size that consists of ones is unknown: the element ends with its parent."""
 
     def recognises(self, data: bytes) -> bool:
         return data[:4] == b"\x1aE\xdf\xa3"
@@ -56,7 +56,7 @@ class Ebml(Format):
             size = int.from_bytes(stored, "big") & ((1 << 7 * len(stored)) - 1)
             is_unknown = size == (1 << 7 * len(stored)) - 1
             end = len(data) if is_unknown else body + size
-            # Only the file may be cut.
+            # Only the two outermost levels may reach beyond the end of the file, as in a truncated file.
             if body > len(data) or (end > len(data) and depth > 1):
                 break
             end = min(end, len(data))
@@ -72,7 +72,7 @@ class Ebml(Format):
         stored = node.head[len(node.kind) :]
         is_unknown = stored == size_bytes((1 << 7 * len(stored)) - 1, len(stored))
         if not is_unknown:
-            # As many bytes as before, so that positions stay true.
+            # The size field keeps its length, so that positions stay correct.
             node.head = node.kind + known_size(node.content_length(), len(stored))
 
     def change_head(self, node: Node, chance: Random) -> str:
@@ -116,7 +116,7 @@ class Ebml(Format):
         if how == 2:
             node.body, change = change_number(node.body, chance, 64, "big")
             return change
-        # Lacing: none, Xiph's, of fixed size, EBML's. The count and the first sizes follow.
+        # Lacing is one of: none, Xiph, fixed size, EBML. The count and the first sizes follow.
         lacing, count = chance.randrange(4) << 1, chance.choice((0, 1, 2, 100, 255))
         changed = bytearray(node.body)
         changed[flags] = changed[flags] & ~6 | lacing

@@ -1,4 +1,4 @@
-"""Flash video: tags, each followed by its own length (Video File Format Specification 10, annex E)."""
+"""Flash video: tags, each followed by the tag's length (Video File Format Specification 10, annex E)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Flv(Format):
         if how == 0:
             node.tail = edge(int.from_bytes(node.tail, "big"), 32, chance).to_bytes(4, "big")
             return f"length behind the tag {node.tail.hex()}"
-        # Type, size, time with its highest byte behind the others.
+        # Type; size; time, whose highest byte follows the others.
         at, width = ((0, 1), (1, 3), (4, 4))[how - 1]
         node.head, change = set_edge(node.head, at, width, chance)
         return f"head, {change}"

@@ -11,7 +11,7 @@ KEY = bytes.fromhex("060e2b34")
 
 
 def length_bytes(length: int, width: int) -> bytes:
-    """Writes a length in its long form: the number of bytes, and so many bytes."""
+    """Writes a length in its long form: the number of bytes, followed by these bytes."""
     return bytes([0x80 | width]) + (length & ((1 << 8 * width) - 1)).to_bytes(width, "big")
 
 

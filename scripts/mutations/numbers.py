@@ -8,7 +8,7 @@ WIDTHS = (1, 2, 4, 4, 4, 8)
 
 
 def edge(old: int, bits: int, chance: Random) -> int:
-    """Draws another value for an integer of that many bits: 0, 1, a power of two or its neighbours, the maximum, a multiple or a
+    """Draws another value for an integer of `bits` bits: 0, 1, a power of two or its neighbours, the maximum, a multiple or a
     neighbour of the old value."""
     top = (1 << bits) - 1
     power = 1 << chance.randrange(bits)
@@ -31,7 +31,7 @@ def change_number(data: bytes, chance: Random, reach: int | None = None, order: 
     width = chance.choice([width for width in WIDTHS if width <= room] or [0])
     if not width:
         return data, "no room for a number"
-    # Headers rule everything, so half of the changes are in the first 2 KiB.
+    # Headers decide how the rest is read, so half of the changes are in the first 2 KiB.
     room = min(room, 2048) if chance.random() < 0.5 else room
     at = chance.randrange(max(1, room - width + 1))
     if chance.random() < 0.7:

@@ -10,12 +10,12 @@ from mutations.tree import Format, Node
 from recipes.transport import crc
 
 HEAD, CHECKSUM = 27, 22
-# Type, granule position, stream, sequence, number of segments: place and width.
+# Position and width of: type, granule position, stream, sequence, number of segments.
 FIELDS = ((5, 1), (6, 8), (14, 4), (18, 4), (26, 1))
 
 
 class Ogg(Format):
-    """A page's head has the lengths of its segments behind it."""
+    """A page's head ends with the lengths of its segments."""
 
     order = "little"
 
@@ -29,7 +29,7 @@ class Ogg(Format):
             end = body + sum(data[at + HEAD : body])
             if end > len(data):
                 break
-            # Pages that begin or end a stream are rare, and a kind of their own.
+            # Pages that begin or end a stream are rare, so they count as a separate kind.
             root.children.append(Node(b"page %d" % data[at + 5], data[at:body], data[body:end]))
             at = end
         root.tail = data[at:]

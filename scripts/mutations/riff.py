@@ -29,7 +29,7 @@ class Riff(Format):
         found, at = [], 0
         while at + 8 <= len(data):
             kind, size = struct.unpack_from("<4sI", data, at)
-            # Where the writer stopped early, the outermost size is 0.
+            # A writer that was interrupted leaves an outermost size of 0.
             end = at + 8 + size if size or depth or kind not in LISTS else len(data)
             if end > len(data) and depth > 2:
                 break

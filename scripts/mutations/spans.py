@@ -1,18 +1,18 @@
-"""Changes of bytes, whatever they mean."""
+"""Changes of bytes, regardless of their meaning."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
 
-# The part of a file that rules the rest, at both ends.
+# The bytes at both ends of a file that decide how the rest is read.
 EDGE = 2048
 # The longest span that is inserted, repeated, or taken from another file.
 MAX_SPAN = 4096
 
 
 def place(length: int, chance: Random) -> int:
-    """Draws a place: in the front, in the end, or anywhere."""
+    """Draws a place: near the front, near the end, or anywhere."""
     near = min(length, EDGE)
     where = chance.random()
     if where < 0.35:
@@ -23,7 +23,7 @@ def place(length: int, chance: Random) -> int:
 
 
 def span(chance: Random) -> int:
-    """Draws a length from 1 to MAX_SPAN, short ones as often as long ones."""
+    """Draws a length from 1 to MAX_SPAN. Short lengths are as frequent as long ones."""
     return chance.randint(1, 1 << chance.randint(0, MAX_SPAN.bit_length() - 1))
 
 

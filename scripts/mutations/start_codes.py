@@ -1,4 +1,4 @@
-"""Program streams, and bare streams of MPEG-1, MPEG-2 and H.264: units that begin with 00 00 01 and a byte for their kind."""
+"""Program streams, and raw streams of MPEG-1, MPEG-2 and H.264: units that begin with 00 00 01 and a byte for their kind."""
 
 from __future__ import annotations
 

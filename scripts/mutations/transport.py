@@ -1,4 +1,4 @@
-"""MPEG transport streams (ITU-T H.222.0): packets of 188 bytes, 192 with a time before each."""
+"""MPEG transport streams (ITU-T H.222.0): packets of 188 bytes, or of 192 with a time in front."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ PAT, STUFFING = 0x0000, 0x1FFF
 
 
 class Transport(Format):
-    """A part is a packet, whose head has four bytes. Its kind is its PID, and whether a unit begins in it."""
+    """A part is a packet, whose head has four bytes. Its kind is its PID, combined with whether a unit begins in it."""
 
     def recognises(self, data: bytes) -> bool:
         return self._stride(data) is not None
 
     def _stride(self, data: bytes) -> tuple[int, int] | None:
-        """Returns the bytes before the first packet's head, and those from one head to the next."""
+        """Returns the number of bytes before the first packet's head, and from one head to the next."""
         for first, stride in ((0, PACKET), (4, PACKET + 4)):
             heads = data[first : first + 5 * stride : stride]
             if len(heads) >= 2 and set(heads) == {SYNC}:
@@ -53,7 +53,7 @@ class Transport(Format):
             node.body = node.body[: end - 4] + checksum + node.body[end:]
 
     def _payload(self, node: Node) -> int:
-        """Returns where the payload begins in the body."""
+        """Returns the offset of the payload in the body."""
         return 1 + node.body[0] if node.head[3] & 0x20 and node.body else 0
 
     def change_head(self, node: Node, chance: Random) -> str:
@@ -66,7 +66,7 @@ class Transport(Format):
         elif how == 2:
             last = last & 0xF0 | chance.randrange(16)
         else:
-            # Scrambling, and whether adaptation field and payload are there.
+            # Scrambling, and the flags of adaptation field and payload.
             last = last & 0x0F | chance.randrange(16) << 4
         node.head = bytes([SYNC, flags | pid >> 8, pid & 0xFF, last])
         return f"head {node.head.hex()}"

@@ -8,14 +8,14 @@ from random import Random
 
 from mutations.numbers import change_number
 
-# Copies of one part, at most.
+# The maximum number of copies of one part.
 MAX_COPIES = 300
 
 
 @dataclass
 class Node:
-    """A part of a file: what stands before its payload, its payload or the fields before its children, the children, and what
-    follows them. The root has children alone."""
+    """A part of a file: the head before its payload, the payload or the fields before its children, the children, and the tail behind
+    them. The root has only children."""
 
     kind: bytes
     head: bytes = b""
@@ -24,7 +24,7 @@ class Node:
     tail: bytes = b""
 
     def stored(self) -> bytes:
-        """Returns the part as it is in the file."""
+        """Returns the bytes of the part in the file."""
         out: list[bytes] = []
         self._collect(out)
         return b"".join(out)
@@ -37,7 +37,7 @@ class Node:
         out.append(self.tail)
 
     def content_length(self) -> int:
-        """Returns the bytes behind the head."""
+        """Returns the number of bytes behind the head."""
         length = len(self.body) + len(self.tail)
         for child in self.children:
             length += len(child.head) + child.content_length()
@@ -54,7 +54,7 @@ class Node:
 
 
 class Format:
-    """One family of files. `parse` keeps every byte: `parse(data).stored() == data`, whatever the bytes are."""
+    """A family of files. `parse` keeps every byte of any input: `parse(data).stored() == data`."""
 
     # The byte order of integers.
     order = "big"
@@ -68,7 +68,7 @@ class Format:
         raise NotImplementedError
 
     def resize(self, node: Node) -> None:
-        """Writes a head, or a checksum, that fits the content. What has none stays as it is."""
+        """Writes a head, or a checksum, that fits the content. A part with neither stays unchanged."""
 
     def change_head(self, node: Node, chance: Random) -> str:
         """Changes the name or the size of a part. Returns a description."""
@@ -82,14 +82,14 @@ class Format:
 
 
 def resize_all(known: Format, node: Node) -> None:
-    """Makes every head of the tree fit, from the leaves up."""
+    """Makes every head of the tree fit its content, from the leaves up."""
     for child in node.children:
         resize_all(known, child)
         known.resize(child)
 
 
 def choose(root: Node, chance: Random) -> tuple[Node, int]:
-    """Draws a part of the tree: first its kind, so that rare ones come as often as the many packets."""
+    """Draws a part of the tree. It draws the kind first, so that rare kinds are as frequent as the many packets."""
     kinds: dict[bytes, list[tuple[Node, int]]] = {}
     for parent, at in root.below():
         kinds.setdefault(parent.children[at].kind, []).append((parent, at))
@@ -117,7 +117,7 @@ def swap(root: Node, parent: Node, at: int, room: int, chance: Random) -> str:
 
 
 def nest(root: Node, parent: Node, at: int, room: int, chance: Random) -> str:
-    """Puts a copy of the part into another one that has children, or into a copy of itself many times."""
+    """Inserts a copy of the part into another part that has children, or nests it in copies of itself many times."""
     child = parent.children[at]
     length = len(child.head) + child.content_length()
     if chance.random() < 0.5 and length < room:
@@ -133,8 +133,8 @@ def nest(root: Node, parent: Node, at: int, room: int, chance: Random) -> str:
 
 
 def change_tree(known: Format, root: Node, count: int, room: int, chance: Random) -> tuple[list[str], bytes]:
-    """Changes parts of a tree. Returns descriptions, and the file. Heads fit again in most files, so that what is behind a change
-    is read as well; a changed head does not fit."""
+    """Changes parts of a tree. Returns descriptions, and the file. In most files the heads are made to fit again, so that the parts behind
+    a change are read as well. A changed head does not fit."""
     changes, heads = [], []
     for _ in range(count):
         if not root.children:
