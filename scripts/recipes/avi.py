@@ -1,4 +1,4 @@
-"""AVI files without an index, as recorders leave them that were stopped: libavformat takes every frame for a keyframe.
+"""AVI files without an index, as interrupted recorders leave them. libavformat treats every frame as a keyframe.
 
 The layout is that of the RIFF file (`hdrl`, `movi`, `idx1`) in Microsoft's AVI reference.
 """
@@ -10,7 +10,7 @@ import struct
 from recipes.base import GOP, patched, pattern
 
 HAS_INDEX, MUST_USE_INDEX = 0x10, 0x20
-# Half of a typical size, since some of these codecs spend many bytes.
+# Half of a typical size, because some of these codecs need many bytes.
 SMALL = pattern("64x48")
 
 
@@ -32,12 +32,12 @@ def avi() -> None:
 
 
 def options(encoder: str) -> tuple[str, ...]:
-    """The encoder's options, and no room for an index in the header."""
+    """Returns the encoder's options, which reserve no room for an index in the header."""
     return ("-c:v", encoder, "-q:v", "20", *GOP, "-reserve_index_space", "0")
 
 
 def without_index(data: bytes) -> bytes:
-    """Cut behind the list of frames, and say in the header that there is no index."""
+    """Cuts the file behind the list of frames, and clears the index flag in the header."""
     movi = data.index(b"movi")
     end = movi + struct.unpack_from("<I", data, movi - 4)[0]
     out = bytearray(data[:end])
@@ -49,7 +49,7 @@ def without_index(data: bytes) -> bytes:
 
 
 def stopped(data: bytes) -> bytes:
-    """Besides, leave 0 wherever a number is only known at the end."""
+    """Also writes 0 into every field that a recorder fills in only at the end."""
     out = bytearray(without_index(data))
     # The sizes of the file and of `movi`; the frames in `avih`, and the length in `strh`.
     for at in (4, out.index(b"movi") - 4, out.index(b"avih") + 8 + 16, out.index(b"strh") + 8 + 32):

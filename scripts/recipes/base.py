@@ -1,4 +1,4 @@
-"""What every recipe shares: the list of fixtures, the ffmpeg program, the usual inputs and the encoders' options."""
+"""Shared by all recipes: the list of fixtures, the ffmpeg program, the usual inputs and the encoders' options."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FLAT = ("-c:v", "libx264", "-preset", "medium", "-crf", "4", "-pix_fmt", "yuv420
 
 @dataclass(frozen=True)
 class Fixture:
-    """A file's name, what it shows, how it is made (for the README), and what makes it."""
+    """A fixture: its name, its content, the description of its production (for the README), and the function that writes it."""
 
     name: str
     shows: str
@@ -37,14 +37,14 @@ ALL: dict[str, Fixture] = {}
 
 
 def add(name: str, shows: str, how: str, make: Callable[[Path], object]) -> None:
-    """Put a fixture on the list; fixtures made from others come after them."""
+    """Adds a fixture to the list. A fixture made from others comes after them."""
     if name in ALL:
         raise ValueError(f"{name} is there twice")
     ALL[name] = Fixture(name, shows, how, make)
 
 
 def run(*arguments: str | Path, data: bytes | None = None) -> bytes:
-    """Run ffmpeg; what it says is shown only if it fails."""
+    """Runs ffmpeg. Its messages are shown only if it fails."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y", *arguments]
     done = subprocess.run(command, input=data, capture_output=True, check=False)
     if done.returncode:
@@ -53,29 +53,29 @@ def run(*arguments: str | Path, data: bytes | None = None) -> bytes:
 
 
 def pattern(size: str = "160x120", rate: str = "10", seconds: str = "7") -> tuple[str, ...]:
-    """The usual picture as an input: a test pattern that counts its frames."""
+    """Returns the usual picture as an input: a test pattern with a frame counter."""
     return ("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}")
 
 
 def tone(seconds: str = "7", rate: str = "22050") -> tuple[str, ...]:
-    """The usual sound as an input."""
+    """Returns the usual sound as an input."""
     return ("-f", "lavfi", "-i", f"sine=frequency=440:sample_rate={rate}:duration={seconds}")
 
 
 def encoded(*arguments: str, source: tuple[str, ...] | None = None) -> Callable[[Path], object]:
-    """A maker: the source (the usual picture if not given) through these options."""
+    """Returns a maker that encodes the source (by default the usual picture) with these options."""
     return lambda out: run(*(source or pattern()), *BITEXACT, *arguments, out)
 
 
 def video(name: str, shows: str, *arguments: str, source: tuple[str, ...] | None = None, note: str = "") -> None:
-    """Add what one run of ffmpeg makes."""
+    """Adds the result of one run of ffmpeg."""
     codec = arguments[arguments.index("-c:v") + 1]
     origin = "testsrc2" if source is None or "testsrc2" in " ".join(source) else "synthetic source"
     add(name, shows, note or f"{origin}, {codec}", encoded(*arguments, source=source))
 
 
 def derived(name: str, shows: str, how: str, source: str, change: Callable[[bytes], bytes]) -> None:
-    """Add what a change of another fixture's bytes makes."""
+    """Adds a fixture that is another fixture with changed bytes."""
     add(name, shows, how, lambda out: out.write_bytes(change((out.parent / source).read_bytes())))
 
 
@@ -87,7 +87,7 @@ def patched(
     *arguments: str,
     source: tuple[str, ...] | None = None,
 ) -> None:
-    """Add what a change of a file that is not itself a fixture makes."""
+    """Adds a fixture that is a changed file. The original file is not a fixture."""
 
     def make(out: Path) -> None:
         encoded(*arguments, source=source)(out)
@@ -97,7 +97,7 @@ def patched(
 
 
 def chaptered(*arguments: str) -> Callable[[Path], object]:
-    """A maker: the usual picture through these options, with three chapters, the last of them without a title."""
+    """Returns a maker: the usual picture with these options and three chapters, of which the last has no title."""
     chapters = ((0, 2000, "Beginning"), (2000, 4500, "Middle: a = b"), (4500, 7000, ""))
     lines = [";FFMETADATA1"]
     for start, end, title in chapters:
@@ -105,5 +105,5 @@ def chaptered(*arguments: str) -> Callable[[Path], object]:
         lines += [f"title={title}".replace("= b", "\\= b")] if title else []
     metadata = "\n".join([*lines, ""]).encode()
     given = ("-f", "ffmetadata", "-i", "-", "-map", "0", "-map_chapters", "1")
-    # The titles are metadata, which the first switch of BITEXACT leaves out.
+    # The titles are metadata, which the first option in BITEXACT removes.
     return lambda out: run(*pattern(), *given, *BITEXACT[2:], *arguments, out, data=metadata)

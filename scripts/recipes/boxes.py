@@ -1,6 +1,6 @@
-"""Small edits on MP4 files that no muxer option makes: boxes read into a tree, changed, and written again.
+"""Small edits of MP4 files for which muxers have no option: the boxes are read into a tree, changed, and written again.
 
-Only what the fixtures need. The samples must not move: use it on files whose moov is at the end, or keep the size.
+Only what the fixtures need is here. The samples must not move: use it on files whose moov is at the end, or keep the size.
 """
 
 from __future__ import annotations
@@ -12,37 +12,37 @@ from dataclasses import dataclass, field
 CONTAINERS = {
     b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"udta", b"moof", b"traf", b"sinf", b"schi",
 }  # fmt: skip
-# Containers with fields before their boxes, and how many bytes of them.
+# Containers with fields before their boxes, and the number of bytes of these fields.
 FIELDS = {b"stsd": 8, b"avc1": 78, b"encv": 78}
 
 
 @dataclass
 class Box:
-    """One box: its fields, or all of its payload, and then the boxes it contains."""
+    """One box: its fields (or its whole payload), followed by the boxes it contains."""
 
     kind: bytes
     payload: bytes = b""
     children: list[Box] = field(default_factory=list)
 
     def bytes(self) -> bytes:
-        """The box as stored."""
+        """Returns the box as it is stored."""
         body = self.payload + b"".join(child.bytes() for child in self.children)
         return struct.pack(">I4s", len(body) + 8, self.kind) + body
 
     def all(self, kind: bytes) -> Iterator[Box]:
-        """Every box of that kind below this one, in file order."""
+        """Yields every box of that kind below this one, in file order."""
         for child in self.children:
             if child.kind == kind:
                 yield child
             yield from child.all(kind)
 
     def one(self, kind: bytes) -> Box:
-        """The first box of that kind below this one."""
+        """Returns the first box of that kind below this one."""
         return next(self.all(kind))
 
 
 def parse(data: bytes, kind: bytes = b"file") -> Box:
-    """The tree of a whole file, under a box that is not in it."""
+    """Returns the tree of a whole file. The root is not a box of the file."""
     root, position = Box(kind), 0
     while position < len(data):
         size, name = struct.unpack_from(">I4s", data, position)
@@ -55,7 +55,7 @@ def parse(data: bytes, kind: bytes = b"file") -> Box:
 
 
 def box(kind: bytes, body: bytes) -> Box:
-    """One box from its payload."""
+    """Builds one box from its payload."""
     if kind not in CONTAINERS and kind not in FIELDS:
         return Box(kind, body)
     fields = FIELDS.get(kind, 0)
@@ -63,18 +63,18 @@ def box(kind: bytes, body: bytes) -> Box:
 
 
 def write(root: Box) -> bytes:
-    """The file."""
+    """Returns the bytes of the file."""
     return b"".join(child.bytes() for child in root.children)
 
 
 def full(kind: bytes, *fields: int, version: int = 0, flags: int = 0) -> Box:
-    """A full box whose fields are all unsigned 32-bit (a negative number is written in two's complement)."""
+    """Builds a full box whose fields are unsigned 32-bit numbers (a negative number is written in two's complement)."""
     head = struct.pack(">I", version << 24 | flags)
     return Box(kind, head + b"".join(struct.pack(">I", value & 0xFFFFFFFF) for value in fields))
 
 
 def set_matrix(data: bytes, rows: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]) -> bytes:
-    """Write ((a, b), (c, d), (x, y)) into the first track's header (ISO/IEC 14496-12, 8.3.2)."""
+    """Writes ((a, b), (c, d), (x, y)) into the first track's header (ISO/IEC 14496-12, 8.3.2)."""
     root = parse(data)
     header = root.one(b"tkhd")
     # A version 1 header has two 64-bit times and a 64-bit duration in front.
@@ -86,7 +86,7 @@ def set_matrix(data: bytes, rows: tuple[tuple[int, int], tuple[int, int], tuple[
 
 
 def set_edits(data: bytes, edits: list[tuple[int, int]]) -> bytes:
-    """Replace the first track's edit list: (duration in movie ticks, media time or -1 for an empty edit)."""
+    """Replaces the first track's edit list: (duration in movie ticks, media time or -1 for an empty edit)."""
     root = parse(data)
     fields = [value for duration, time in edits for value in (duration, time, 1 << 16)]
     edit_list = Box(b"edts", children=[full(b"elst", len(edits), *fields)])
@@ -97,14 +97,14 @@ def set_edits(data: bytes, edits: list[tuple[int, int]]) -> bytes:
 
 
 def edits(data: bytes) -> tuple[int, int, int]:
-    """What `set_edits` starts from: the movie's timescale, the media's, and the media time of the first edit."""
+    """Returns the values for a new edit list: the movie's timescale, the media's, and the media time of the first edit."""
     root = parse(data)
     times = [struct.unpack_from(">I", root.one(kind).payload, 12)[0] for kind in (b"mvhd", b"mdhd")]
     return times[0], times[1], struct.unpack_from(">i", root.one(b"elst").payload, 12)[0]
 
 
 def user_data_first(data: bytes) -> bytes:
-    """Move the movie's user data (which holds the cover) before its tracks."""
+    """Moves the movie's user data, which contains the cover, before its tracks."""
     root = parse(data)
     movie = root.one(b"moov")
     movie.children.sort(key=lambda child: (child.kind != b"mvhd", child.kind != b"udta"))
@@ -112,9 +112,9 @@ def user_data_first(data: bytes) -> bytes:
 
 
 def claim_samples(data: bytes, count: int, tracks: int = 1) -> bytes:
-    """Say that there are `count` samples of one byte each, in one chunk, in `tracks` copies of the first track.
+    """Declares `count` samples of one byte each, in one chunk, in `tracks` copies of the first track.
 
-    One size, one duration and one chunk for all: the tables stay a few bytes long however many samples they declare.
+    All samples have one size, one duration and one chunk, so the tables have a few bytes however many samples they declare.
     """
     root = parse(data)
     movie = root.one(b"moov")
@@ -140,7 +140,7 @@ def claim_samples(data: bytes, count: int, tracks: int = 1) -> bytes:
 
 
 def all_sync(data: bytes, listed: bool = False) -> bytes:
-    """Mark every sample of the first track as a sync sample: by no `stss` box, or by one that lists them all."""
+    """Marks every sample of the first track as a sync sample: by having no `stss` box, or by a box that lists all samples."""
     root = parse(data)
     table = root.one(b"stbl")
     count = struct.unpack_from(">I", table.one(b"stsz").payload, 8)[0]
@@ -151,7 +151,7 @@ def all_sync(data: bytes, listed: bool = False) -> bytes:
 
 
 def empty_track_first(data: bytes) -> bytes:
-    """Put a copy of the first track before it, with another number and without samples."""
+    """Inserts a copy of the first track before it, with another number and without samples."""
     root = parse(data)
     movie = root.one(b"moov")
     at, track = next((at, child) for at, child in enumerate(movie.children) if child.kind == b"trak")
@@ -165,7 +165,7 @@ def empty_track_first(data: bytes) -> bytes:
 
 
 def cut_in_sample(data: bytes, number: int) -> bytes:
-    """End the file in the middle of the first track's sample of that number, from 0 on; samples lie one by one."""
+    """Cuts the file in the middle of a sample of the first track. `number` counts from 0, and samples are stored one by one."""
     table = parse(data).one(b"stbl")
     sizes = table.one(b"stsz").payload
     lengths = struct.unpack_from(f">{number + 1}I", sizes, 12)

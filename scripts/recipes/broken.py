@@ -1,4 +1,4 @@
-"""Cut, wrong and malicious files, and the video of `make demo`."""
+"""Truncated, wrong and malicious files, and the video of `make demo`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recipes.base import AAC, AV1, END, X264, add, derived, patched, pattern, to
 
 
 def broken() -> None:
-    """Cut, wrong and malicious files. A name that begins with `x_` gives no picture."""
+    """Adds truncated, wrong and malicious files. A name that begins with `x_` gives no picture."""
     derived("truncated_mdat.mp4", "40 % of h264_front.mp4: ends before 5 s", "cut", "h264_front.mp4",
             lambda data: data[: len(data) * 2 // 5])  # fmt: skip
     derived("truncated_mkv.mkv", "half of h264.mkv", "cut", "h264.mkv", lambda data: data[: len(data) // 2])
@@ -44,7 +44,7 @@ def broken() -> None:
 
 
 def cut_packets() -> None:
-    """Files that end inside a packet, before half of their duration: the last whole frame is the one before."""
+    """Adds files that end inside a packet, before half of their duration. Their last whole frame is the one before."""
     front = ("-movflags", "+faststart")
     few = pattern("96x64", "2", "6")
     for codec, options in (("qtrle", ("-pix_fmt", "rgb24", "-g", "1")), ("mjpeg", ("-pix_fmt", "yuvj420p"))):
@@ -58,7 +58,7 @@ def cut_packets() -> None:
 
 def demo() -> None:
     """The video of `make demo`."""
-    # Every random choice of this source is made here: its seed alone does not fix them.
+    # All random choices of this source are set here, because its seed alone does not determine them.
     colours = "nb_colors=4:c0=0x1b2a49:c1=0x3fa7d6:c2=0xfac05e:c3=0xee6352:x0=0:y0=0:x1=640:y1=360:seed=7"
     gradient = f"gradients=size=640x360:rate=25:duration=8:type=spiral:speed=0.02:{colours}"
     video("demo/1_test_video.mp4", "what the demonstration works on: 8 s, moov at the end", *X264, "-crf", "30",

@@ -12,13 +12,13 @@ PATCHES = ((192, 32, 32), (32, 192, 32), (32, 32, 192), (192, 192, 192))
 
 
 def patches(width: int, height: int) -> bytes:
-    """One RGB picture: four flat quarters."""
+    """Returns one RGB picture of four flat quarters."""
     rows = [bytes(PATCHES[2 * half]) * (width // 2) + bytes(PATCHES[2 * half + 1]) * (width // 2) for half in (0, 1)]
     return rows[0] * (height // 2) + rows[1] * (height // 2)
 
 
 def to_yuv(matrix: str, full: bool = False, tagged: bool = True) -> str:
-    """The filters that turn RGB into this matrix and say so, or not."""
+    """Returns the filters that convert RGB to this matrix, and tag the result if `tagged`."""
     span = "pc" if full else "tv"
     scale = f"scale=out_color_matrix={matrix}:out_range={span}:flags=accurate_rnd+full_chroma_int+bitexact"
     names = {"bt709": ("bt709", "bt709", "bt709"), "bt601": ("smpte170m", "smpte170m", "smpte170m")}
@@ -29,7 +29,7 @@ def to_yuv(matrix: str, full: bool = False, tagged: bool = True) -> str:
 
 
 def coloured(filters: str, *options: str, size: tuple[int, int] = (160, 120)) -> Callable[[Path], object]:
-    """A maker: the four patches for 6 s at two frames a second through these filters."""
+    """Returns a maker of the four patches with these filters: 6 s at two frames a second."""
 
     def make(out: Path) -> None:
         width, height = size
@@ -42,7 +42,7 @@ def coloured(filters: str, *options: str, size: tuple[int, int] = (160, 120)) ->
 
 
 def transparent(out: Path) -> None:
-    """The patches, the lower ones half and wholly transparent."""
+    """Writes the patches with the lower ones half transparent and fully transparent."""
     width, height = 160, 120
     rows = patches(width, height)
     pixels = bytearray()
@@ -66,7 +66,7 @@ def colours() -> None:
     add("colours_untagged_720.mp4", "BT.709 at 1280x720, not tagged", rgb,
         coloured(to_yuv("bt709", tagged=False), size=(1280, 720)))  # fmt: skip
     add("colours_full_range.mp4", "BT.709, full range, tagged", rgb, coloured(to_yuv("bt709", full=True)))
-    # zimg reads BT.709 as a display does (BT.1886, gamma 2.4) and puts its white at 203 cd/m2.
+    # zimg decodes BT.709 as a display does (BT.1886, gamma 2.4), and sets its white to 203 cd/m2.
     tagged = "format=gbrp,setparams=colorspace=gbr:color_primaries=bt709:color_trc=bt709:range=pc"
     linear = f"{tagged},zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt2020"
     for name, transfer, curve in (("hdr10", "smpte2084", "PQ"), ("hlg", "arib-std-b67", "HLG")):

@@ -6,7 +6,7 @@ from recipes.base import AAC, AV1, END, GOP, X264, X265, X265_PARAMS, add, chapt
 
 
 def containers() -> None:
-    """One of each kind of container and codec."""
+    """Adds one file of each kind of container and codec."""
     sound = (*pattern(), *tone())
     h264 = (*X264, *GOP, *AAC, "-shortest")
     video("h264_front.mp4", "moov before the data", *h264, "-movflags", "+faststart", source=sound)

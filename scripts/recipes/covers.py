@@ -1,4 +1,4 @@
-"""Files with a cover, or with no picture at all."""
+"""Files with a cover, or without any picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recipes.base import AAC, BITEXACT, END, GOP, X264, add, encoded, pattern, r
 
 
 def covers() -> None:
-    """Files with a cover, or with no picture at all."""
+    """Adds files with a cover, or without any picture."""
     add("audio_only.m4a", "sound only: not a video", "sine, aac", encoded(*AAC, source=tone("6")))
     add(
         "cover_only.m4a",
@@ -24,7 +24,7 @@ def covers() -> None:
 
 
 def covered(video_too: bool) -> Callable[[Path], object]:
-    """A maker of a file with a cover of 240x240."""
+    """Returns a maker of a file with a cover of 240x240."""
 
     def make(out: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:

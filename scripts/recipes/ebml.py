@@ -15,7 +15,7 @@ MASTERS = {SEGMENT, SEEK_HEAD, SEEK, CLUSTER, CUES, CUE_POINT, CUE_TRACK_POSITIO
 
 @dataclass(frozen=True)
 class Element:
-    """Where an element is: its ID, its first byte, its payload's first byte, and its end."""
+    """The position of an element: its ID, its first byte, its payload's first byte, and its end."""
 
     kind: int
     start: int
@@ -24,20 +24,20 @@ class Element:
 
 
 def number(data: bytes, at: int, keep_marker: bool) -> tuple[int, int]:
-    """A variable-size integer and the position behind it; an ID keeps its marker bit (RFC 8794, section 4)."""
+    """Returns a variable-size integer and the position behind it. An ID keeps its marker bit (RFC 8794, section 4)."""
     length = 9 - data[at].bit_length()
     value = int.from_bytes(data[at : at + length], "big")
     return (value if keep_marker else value & ~(1 << 7 * length)), at + length
 
 
 def elements(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Element]:
-    """Every element, masters before what they contain."""
+    """Yields every element, each master before its children."""
     end = len(data) if end is None else end
     at = start
     while at < end:
         kind, size_at = number(data, at, keep_marker=True)
         size, body = number(data, size_at, keep_marker=False)
-        # A size of only ones is unknown: up to the end (RFC 8794, 6.2).
+        # A size that consists of ones is unknown: the element reaches the end (RFC 8794, 6.2).
         known = size != (1 << 7 * (body - size_at)) - 1
         element = Element(kind, at, body, body + size if known else end)
         yield element
@@ -47,7 +47,7 @@ def elements(data: bytes, start: int = 0, end: int | None = None) -> Iterator[El
 
 
 def without_keyframe_flags(data: bytes) -> bytes:
-    """Clear the keyframe bit of every simple block (RFC 9559, 10.2)."""
+    """Clears the keyframe bit of every simple block (RFC 9559, 10.2)."""
     out = bytearray(data)
     for element in elements(data):
         if element.kind == SIMPLE_BLOCK:
@@ -57,7 +57,7 @@ def without_keyframe_flags(data: bytes) -> bytes:
 
 
 def without_blocks(data: bytes, track: int) -> bytes:
-    """Turn a track's blocks and its cues into void elements."""
+    """Changes a track's blocks and its cues into void elements."""
     out = bytearray(data)
     positions: Element | None = None
     for element in elements(data):
@@ -71,13 +71,13 @@ def without_blocks(data: bytes, track: int) -> bytes:
 
 
 def element(kind: int, body: bytes) -> bytes:
-    """An element with a size of one byte or, if it needs more, of eight."""
+    """Builds an element with a size of one byte or, if it needs more, of eight."""
     size = bytes([0x80 | len(body)]) if len(body) < 127 else (1 << 56 | len(body)).to_bytes(8, "big")
     return kind.to_bytes((kind.bit_length() + 7) // 8, "big") + size + body
 
 
 def with_track_element(data: bytes, added: bytes) -> bytes:
-    """Add an element to the only track; the room is taken from the void between the seek head and the tracks."""
+    """Adds an element to the only track. Its room comes from the void between the seek head and the tracks."""
     found = list(elements(data))
     segment, void, tracks, track = (
         next(element for element in found if element.kind == kind) for kind in (SEGMENT, VOID, TRACKS, TRACK_ENTRY)
@@ -87,7 +87,7 @@ def with_track_element(data: bytes, added: bytes) -> bytes:
     out = bytearray(data)
     for entry in found:
         position = int.from_bytes(data[entry.body : entry.end], "big")
-        # What stands between the void and the tracks' end moves forward, and the seek head says where it is.
+        # The elements between the void and the tracks' end move forward, and the seek head gets their new positions.
         if entry.kind == SEEK_POSITION and void.start < segment.body + position <= tracks.start:
             out[entry.body : entry.end] = (position - growth).to_bytes(entry.end - entry.body, "big")
     size = (1 << 56 | void.end - void.body - growth).to_bytes(8, "big")

@@ -1,7 +1,7 @@
-"""Encrypted videos. The key is nobody's secret, but no reader knows it: none of these gives a picture, but for the one
-that begins in clear.
+"""Encrypted videos. The key is not secret, but no reader has it: none of these files gives a picture, except the one that
+begins unencrypted.
 
-ffmpeg encrypts by `cenc`. The others are made of that: their signals are changed, and what is encrypted stays so.
+ffmpeg encrypts by `cenc`. The other files are made from that: their signalling is changed, and the encrypted bytes stay.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ASF_ENCRYPTION = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
 
 
 def encrypted() -> None:
-    """One file for each scheme, and one with a clear lead."""
+    """Adds one file for each scheme, and one with a clear lead."""
     add("x_cenc.mp4", "encrypted: cenc", "testsrc2, libx264, encrypted by ffmpeg",
         encoded(*X264, *GOP, *CENC, source=SMALL))  # fmt: skip
     add("x_cenc_frag.mp4", "encrypted: cenc, in fragments", "testsrc2, libx264, encrypted by ffmpeg",
@@ -50,19 +50,19 @@ def encrypted() -> None:
 
 
 def scheme(root: boxes.Box, kind: bytes, version: int) -> None:
-    """Write the scheme of the first track (ISO/IEC 14496-12, 8.12.6)."""
+    """Writes the scheme of the first track (ISO/IEC 14496-12, 8.12.6)."""
     root.one(b"schm").payload = struct.pack(">I4sI", 0, kind, version)
 
 
 def cbcs(data: bytes) -> bytes:
-    """Signal `cbcs`: a pattern of 1 in 10 blocks and a constant initialization vector (ISO/IEC 23001-7, 10.4)."""
+    """Signals `cbcs`: a pattern of 1 in 10 blocks and a constant initialization vector (ISO/IEC 23001-7, 10.4)."""
     root = boxes.parse(data)
     scheme(root, b"cbcs", 0x10000)
     track = root.one(b"tenc")
     longer = len(track.payload)
     track.payload = struct.pack(">IBBBB16sB16s", 1 << 24, 0, 0x19, 1, 0, KEY_ID, 16, bytes(range(16)))
     longer = len(track.payload) - longer
-    # Samples have no vectors of their own: 8 bytes less each (7.2 and 8.7.8 of ISO/IEC 14496-12).
+    # Samples have no vectors, so each is 8 bytes shorter (7.2 and 8.7.8 of ISO/IEC 14496-12).
     samples, sizes, offsets = root.one(b"senc"), root.one(b"saiz"), root.one(b"saio")
     samples.payload = samples.payload[:8] + b"".join(subsamples(samples.payload))
     sizes.payload = sizes.payload[:9] + bytes(size - 8 for size in sizes.payload[9:])
@@ -72,7 +72,7 @@ def cbcs(data: bytes) -> bytes:
 
 
 def subsamples(payload: bytes) -> list[bytes]:
-    """What `senc` has for each sample behind its vector of 8 bytes (ISO/IEC 23001-7, 7.2.1)."""
+    """Returns the part of `senc` behind the vector of 8 bytes, for each sample (ISO/IEC 23001-7, 7.2.1)."""
     (count,) = struct.unpack_from(">I", payload, 4)
     found, at = [], 8
     for _ in range(count):
@@ -84,7 +84,7 @@ def subsamples(payload: bytes) -> list[bytes]:
 
 
 def piff(data: bytes) -> bytes:
-    """Signal PIFF: its scheme, and its three boxes in place of `tenc`, `senc` and `pssh`."""
+    """Signals PIFF: its scheme, and its three boxes instead of `tenc`, `senc` and `pssh`."""
     root = boxes.parse(data)
     scheme(root, b"piff", 0x10001)
     root.one(b"schi").children = [boxes.Box(b"uuid", PIFF_TRACK + struct.pack(">IHBB", 0, 0, 1, 8) + KEY_ID)]
@@ -101,14 +101,14 @@ def piff(data: bytes) -> bytes:
 
 
 def move_data(fragment: boxes.Box, by: int) -> None:
-    """Say that a fragment's samples lie so much further on (ISO/IEC 14496-12, 8.8.8)."""
+    """Moves the declared offset of a fragment's samples by `by` bytes (ISO/IEC 14496-12, 8.8.8)."""
     run = fragment.one(b"trun")
     (offset,) = struct.unpack_from(">i", run.payload, 8)
     run.payload = run.payload[:8] + struct.pack(">i", offset + by) + run.payload[12:]
 
 
 def clear_lead(out: Path) -> None:
-    """Six fragments of a clear file, and the rest of the same file encrypted; a sample entry for each."""
+    """Writes six fragments of an unencrypted file, and the rest of the same file encrypted, with a sample entry for each part."""
     with tempfile.TemporaryDirectory() as folder:
         parts = []
         for name, options in (("clear.mp4", ()), ("encrypted.mp4", CENC)):
@@ -123,7 +123,7 @@ def clear_lead(out: Path) -> None:
     for fragment in lead[::2]:
         header = fragment.one(b"tfhd")
         (flags,) = struct.unpack_from(">I", header.payload)
-        # The second sample entry (ISO/IEC 14496-12, 8.8.7).
+        # Selects the second sample entry (ISO/IEC 14496-12, 8.8.7).
         header.payload = struct.pack(">I", flags | 2) + header.payload[4:8] + struct.pack(">I", 2) + header.payload[8:]
         move_data(fragment, 4)
     head = [child for child in hidden.children if child.kind in (b"ftyp", b"moov")]
@@ -132,7 +132,7 @@ def clear_lead(out: Path) -> None:
 
 
 def webm(data: bytes) -> bytes:
-    """Signal encryption, and fill each frame with a signal byte, a vector and random bytes (WebM Encryption, 4)."""
+    """Signals encryption, and fills each frame with a signal byte, a vector and random bytes (WebM Encryption, 4)."""
     settings = ebml.element(0x47E7, ebml.element(0x47E8, b"\x01"))
     algorithm = ebml.element(0x47E1, b"\x05") + ebml.element(0x47E2, KEY_ID) + settings
     scope = ebml.element(0x5031, b"\x00") + ebml.element(0x5032, b"\x01") + ebml.element(0x5033, b"\x01")
@@ -141,13 +141,13 @@ def webm(data: bytes) -> bytes:
     noise = random.Random(5)
     for frame in ebml.elements(bytes(out)):
         if frame.kind == ebml.SIMPLE_BLOCK:
-            # Track, time and flags are the first four bytes.
+            # The first four bytes are track, time and flags.
             out[frame.body + 4 : frame.end] = (b"\x01" + noise.randbytes(1 << 16))[: frame.end - frame.body - 4]
     return bytes(out)
 
 
 def asf(data: bytes) -> bytes:
-    """Append a Content Encryption Object to the header; the frames are noise already."""
+    """Appends a Content Encryption Object to the header. The frames are already noise."""
     texts = (bytes(16), b"DRM\x00", b"key\x00", b"https://example.com/\x00")
     body = b"".join(struct.pack("<I", len(text)) + text for text in texts)
     added = ASF_ENCRYPTION + struct.pack("<Q", len(body) + 24) + body

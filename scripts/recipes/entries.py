@@ -1,18 +1,18 @@
-"""Streams that are hard to enter: open GOPs, one keyframe only, gradual intra refresh, layers of frames."""
+"""Streams without simple random access: open GOPs, only one keyframe, gradual intra refresh, layers of frames."""
 
 from __future__ import annotations
 
 from recipes.base import END, GOP, X264, X265, X265_PARAMS, pattern, video
 
 SMALL = pattern("96x64")
-# Keyframes at 1.7, 3.4 and 5.1 s: the frame at 5 s follows the last one in the file and also needs the one before.
+# Keyframes at 1.7, 3.4 and 5.1 s. The frame at 5 s follows the last keyframe in the file, and also needs the one before.
 OPEN = ("-g", "17", "-keyint_min", "17", "-x264-params", "open-gop=1:b-adapt=0")
 MPEG2 = ("-c:v", "mpeg2video", "-b:v", "40k", "-maxrate", "60k", "-bufsize", "50k", "-g", "42", "-bf", "2",
          "-sc_threshold", "1000000000")  # fmt: skip
 
 
 def entries() -> None:
-    """Streams whose keyframes do not begin something new, or that have none."""
+    """Adds streams whose keyframes do not start an independent part, or that have no keyframes."""
     leads = "the frame at 5 s leads the keyframe at 5.1 s"
     video("open_gop.mp4", f"open GOP in MP4: {leads}", *X264, *OPEN, *END, source=SMALL)
     video("open_gop.ts", f"open GOP in MPEG-TS: {leads}", *X264, *OPEN, source=SMALL)
@@ -28,7 +28,7 @@ def entries() -> None:
 
 
 def layers() -> None:
-    """Streams in layers of time: the frames of the highest layer are not referenced by others."""
+    """Adds streams in temporal layers. No frame refers to a frame of the highest layer."""
     nothing = "more than half of the frames refresh no reference"
     video("av1_layers.mp4", f"AV1 with a hierarchy of frames: {nothing}", "-c:v", "libsvtav1", "-preset", "8",
           "-crf", "45", *GOP, "-svtav1-params", "lp=1:hierarchical-levels=4", source=SMALL)  # fmt: skip
@@ -39,7 +39,7 @@ def layers() -> None:
     )  # fmt: skip
     video("vp9_layers.webm", f"VP9, three temporal layers: {nothing}", "-c:v", "libvpx-vp9", "-cpu-used", "5", *three,
           source=SMALL)  # fmt: skip
-    # A negative speed does not depend on the processor's.
+    # With a negative speed, the result does not depend on the speed of the processor.
     video("vp8_layers.webm", "VP8, three temporal layers", "-c:v", "libvpx", "-cpu-used", "-5", *three,
           source=SMALL)  # fmt: skip
     video("hevc_layers.mp4", "HEVC, three temporal layers", *X265, "-x265-params",

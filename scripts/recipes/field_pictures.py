@@ -1,19 +1,19 @@
-"""An H.264 encoder for pictures coded field by field (PAFF), which no encoder at hand writes.
+"""An H.264 encoder for pictures coded field by field (PAFF), which no available encoder writes.
 
 The layouts are those of ITU-T H.264 (08/2021), 7.3. The profile is Main with CAVLC, `frame_mbs_only_flag` 0 and
 `field_pic_flag` 1 in every slice. A frame is two access units, the top field's and the bottom field's.
 
-The pictures are drawn so that the decoder's result is known to the bit. In each GOP of the display order
+The pictures are drawn so that the decoder's result is known to the bit. In each GOP, in display order,
 
-- frame 0 is an IDR field of I_PCM macroblocks (a gradient), and a P field that copies it but for one mark;
-- every even frame, and the GOP's last one, is two P fields: P_Skip but for one macroblock, the mark, which is
-  Intra16x16 with one DC coefficient. The marks stay until a later one takes their place;
-- the others are two B fields (`nal_ref_idc` 0) of B_Skip only: the mean of the frame before and the one after.
+- frame 0 is an IDR field of I_PCM macroblocks (a gradient), and a P field that copies it except for one mark;
+- every even frame, and the GOP's last frame, is two P fields: P_Skip except for one macroblock, the mark, which is
+  Intra16x16 with one DC coefficient. A mark stays until a later one replaces it;
+- each other frame is two B fields (`nal_ref_idc` 0) of B_Skip only: the mean of the frame before and the frame after.
 
 The frames before and after are the nearest in display order, and the deblocking filter is off.
 
-In an open stream, as cameras write it, only the first frame is IDR. Where a GOP begins, both fields are I_PCM, a
-recovery point is said, and the B fields between the GOPs come after that frame and need the one before.
+In an open stream, as cameras write it, only the first frame is IDR. At the start of each later GOP, both fields are I_PCM with
+a recovery point message. The B fields between two GOPs follow that frame in the stream, and need the frame before it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Stream:
-    """What the encoder wrote: parameter sets, frames in decoding order, and the planes (yuv420p) in display order."""
+    """The output of the encoder: parameter sets, frames in decoding order, and the planes (yuv420p) in display order."""
 
     sps: bytes
     pps: bytes
@@ -54,7 +54,7 @@ class Stream:
 
 
 def nal(reference: int, kind: int, payload: bytes) -> bytes:
-    """A NAL unit with its header and its emulation prevention bytes (7.4.1)."""
+    """Builds a NAL unit with its header and its emulation prevention bytes (7.4.1)."""
     out, zeros = bytearray([reference << 5 | kind]), 0
     for byte in payload:
         if zeros == 2 and byte <= 3:
@@ -66,7 +66,7 @@ def nal(reference: int, kind: int, payload: bytes) -> bytes:
 
 
 def sequence_parameters(picture_timing: bool) -> bytes:
-    """The sequence parameter set (7.3.2.1.1): Main, level 2.1, with the VUI's timing and reordering."""
+    """Returns the sequence parameter set (7.3.2.1.1): Main, level 2.1, with the VUI's timing and reordering."""
     bits = Bits().u(8, 77, 0, 21).ue(0)
     bits.ue(4, 0, 4, 2).u(1, 0)  # 8 bits of frame_num and of the picture order count; two reference frames
     bits.ue(COLUMNS - 1, ROWS - 1).u(1, 0, 0, 1, 0)  # not frame_mbs_only, no MBAFF, direct_8x8_inference, no crop
@@ -78,19 +78,19 @@ def sequence_parameters(picture_timing: bool) -> bytes:
 
 
 def picture_parameters() -> bytes:
-    """The picture parameter set (7.3.2.2): CAVLC, one reference in each list, the slices control the filter."""
+    """Returns the picture parameter set (7.3.2.2): CAVLC, one reference in each list, the slices control the filter."""
     bits = Bits().ue(0, 0).u(1, 0, 0).ue(0, 0, 0).u(1, 0).u(2, 0).se(QP - 26, 0, 0).u(1, 1, 0, 0)
     return nal(3, 8, bits.trailing().bytes())
 
 
 def picture_timing(bottom: int) -> bytes:
-    """A picture timing SEI message (D.1.3) that says only which field it is."""
+    """Returns a picture timing SEI message (D.1.3) that contains only the parity of the field."""
     payload = Bits().u(4, 1 + bottom).u(1, 0).trailing().bytes()
     return nal(0, 6, bytes([1, len(payload)]) + payload + b"\x80")
 
 
 def recovery_point() -> bytes:
-    """A recovery point SEI message (D.1.8): what follows in display order is exact from here on."""
+    """Returns a recovery point SEI message (D.1.8): the following frames in display order are exact."""
     payload = Bits().ue(0).u(1, 1, 0).u(2, 0).trailing().bytes()
     return nal(0, 6, bytes([6, len(payload)]) + payload + b"\x80")
 
@@ -101,7 +101,7 @@ def delimiter(kind: str) -> bytes:
 
 
 def slice_header(kind: str, idr: bool, bottom: int, frame_num: int, order: int, idr_number: int) -> Bits:
-    """A slice header (7.3.3); `order` is the field's picture order count."""
+    """Returns a slice header (7.3.3); `order` is the field's picture order count."""
     bits = Bits().ue(0, SLICE_TYPES[kind], 0).u(8, frame_num).u(1, 1, bottom)
     if idr:
         bits.ue(idr_number)
@@ -117,7 +117,7 @@ def slice_header(kind: str, idr: bool, bottom: int, frame_num: int, order: int, 
 
 
 def pcm_slice(header: Bits, luma: Plane, chroma: tuple[int, int]) -> bytes:
-    """A field of I_PCM macroblocks (7.3.5)."""
+    """Returns a field of I_PCM macroblocks (7.3.5)."""
     for number in range(MACROBLOCKS):
         x, y = number % COLUMNS * 16, number // COLUMNS * 16
         header.ue(25).align()
@@ -128,7 +128,7 @@ def pcm_slice(header: Bits, luma: Plane, chroma: tuple[int, int]) -> bytes:
 
 
 def level(bits: Bits, value: int) -> Bits:
-    """One coefficient, the block's first, not 0 (9.2.1 and 9.2.2, with no coefficients in the neighbours)."""
+    """Writes one coefficient, which is the block's first and not 0 (9.2.1 and 9.2.2, with no coefficients in the neighbours)."""
     if abs(value) == 1:
         bits.u(2, 1).u(1, int(value < 0))
     else:
@@ -144,16 +144,16 @@ def level(bits: Bits, value: int) -> Bits:
 
 
 def marked_slice(header: Bits, luma: Plane, position: int, brightness: int) -> bytes:
-    """A P field: every macroblock skipped but the one at `position`, which comes near `brightness` in `luma`."""
+    """Returns a P field that skips every macroblock except the one at `position`, which gets about `brightness` in `luma`."""
     x, y = position % COLUMNS * 16, position // COLUMNS * 16
     near = list(luma[y - 1][x : x + 16]) if y else []
     near += [row[x - 1] for row in luma[y : y + 16]] if x else []
-    # The mean of the neighbours (8.3.3.3); 16 of them or 32.
+    # The mean of the 16 or 32 neighbours (8.3.3.3).
     mean = (sum(near) + len(near) // 2) // len(near)
     value = round((brightness - mean) / STEP) or 1
     for row in luma[y : y + 16]:
         row[x : x + 16] = bytes([mean + STEP * value]) * 16
-    # Intra16x16, DC prediction, no coefficients but the luma's DC: mb_type 3, which P slices count from 5.
+    # Intra16x16 with DC prediction and only the luma's DC coefficient: mb_type 3, which P slices count from 5.
     header.ue(position, 5 + 3, 0).se(0)
     level(header, value)
     if position < MACROBLOCKS - 1:
@@ -162,24 +162,24 @@ def marked_slice(header: Bits, luma: Plane, position: int, brightness: int) -> b
 
 
 def skipped_slice(header: Bits) -> bytes:
-    """A field whose macroblocks are all skipped."""
+    """Returns a field whose macroblocks are all skipped."""
     return header.ue(MACROBLOCKS).trailing().bytes()
 
 
 def gradient(gop: int) -> Plane:
-    """The field that a GOP starts from."""
+    """Returns the first field of a GOP."""
     lines = range(HEIGHT // 2)
     return [bytearray(16 + 12 * gop + (3 * x + 2 * y * (gop + 1)) % 64 for x in range(WIDTH)) for y in lines]
 
 
 def mean(first: Plane, second: Plane) -> Plane:
-    """What B_Skip gives: the mean of two fields, rounded up (8.4.2.3.1)."""
+    """Returns the result of B_Skip: the mean of two fields, rounded up (8.4.2.3.1)."""
     pairs = zip(first, second, strict=True)
     return [bytearray((a + b + 1) // 2 for a, b in zip(one, two, strict=True)) for one, two in pairs]
 
 
 def gop_order(frames: int) -> list[tuple[int, str]]:
-    """A GOP's frames in decoding order: I0 P2 B1 P4 B3 ... and a P frame at the end."""
+    """Returns a GOP's frames in decoding order: I0 P2 B1 P4 B3 ... and a P frame at the end."""
     order = [(0, "I")]
     for number in range(2, frames, 2):
         order += [(number, "P"), (number - 1, "B")]
@@ -187,7 +187,7 @@ def gop_order(frames: int) -> list[tuple[int, str]]:
 
 
 def encode(frames: int, timing: bool) -> Stream:
-    """Encode this many frames; `timing` puts a picture timing SEI message into each access unit."""
+    """Encodes this many frames. `timing` adds a picture timing SEI message to each access unit."""
     sps, pps = sequence_parameters(timing), picture_parameters()
     coded: list[Frame] = []
     planes: list[bytes] = []
@@ -199,19 +199,19 @@ def encode(frames: int, timing: bool) -> Stream:
 
 
 def tint(gop: int) -> tuple[int, int]:
-    """The chroma of all of a GOP's pictures."""
+    """Returns the chroma of all pictures in a GOP."""
     return 118 + 10 * (gop % 3), 138 - 10 * (gop % 3)
 
 
 def woven(fields: tuple[Plane, Plane]) -> bytes:
-    """The luma of a frame: lines of the top field and of the bottom field in turn."""
+    """Returns the luma of a frame: alternating lines of the top field and of the bottom field."""
     return b"".join(bytes(top + bottom) for top, bottom in zip(*fields, strict=True))
 
 
 def encode_gop(
     coded: list[Frame], start: int, frames: int, gop: int, parameters: list[bytes], timing: bool
 ) -> dict[int, tuple[Plane, Plane]]:
-    """Append a GOP's frames to `coded`; the fields shown for each of its frames."""
+    """Appends a GOP's frames to `coded`. Returns the fields that each of its frames shows."""
     shown: dict[int, tuple[Plane, Plane]] = {}
     now = (gradient(gop), gradient(gop))
     before, references, marks = now, 0, 0
@@ -243,7 +243,7 @@ def encode_gop(
 
 
 def encode_open(frames: int) -> Stream:
-    """Encode this many frames as one open stream."""
+    """Encodes this many frames as one open stream."""
     sps, pps = sequence_parameters(False), picture_parameters()
     coded: list[Frame] = []
     shown: dict[int, tuple[Plane, Plane]] = {}

@@ -1,4 +1,4 @@
-"""H.264 in which each field is a picture of its own, in each way that containers hold the two fields of a frame."""
+"""H.264 in which each field is a separate picture, in all the ways in which containers store the two fields of a frame."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from recipes.field_pictures import FRAMES_PER_SECOND, HEIGHT, WIDTH, Frame, Stre
 
 FRAMES = 7 * FRAMES_PER_SECOND
 FIELD_TICKS = 90_000 // FRAMES_PER_SECOND // 2
-# The transport streams' first presentation time.
+# The first presentation time of the transport streams.
 START = 10 * 90_000
 
 
 def fields() -> None:
-    """Field-coded streams: IDR and P fields, B fields between them, keyframes at 0, 3 and 6 s."""
+    """Adds field-coded streams: IDR and P fields, B fields between them, keyframes at 0, 3 and 6 s."""
     how = "drawn 64x64, written bit by bit (I_PCM, P_Skip, B_Skip, Intra16x16)"
     add("paff.mp4", "H.264, each field a picture and a sample", how, drawn(False, field_samples))
     add("paff_frames.mp4", "H.264, each field a picture, the two of a frame in one sample", how,
@@ -34,9 +34,9 @@ def fields() -> None:
 
 
 def drawn(timing: bool | None, contain: Callable[[Stream], bytes]) -> Callable[[Path], object]:
-    """A maker that also decodes the file: every frame must be the one that was drawn.
+    """Returns a maker that also decodes the file: every frame must equal the drawn one.
 
-    Closed GOPs with or without picture timing, or an open stream for `None`.
+    `timing` selects closed GOPs with or without picture timing, or an open stream for `None`.
     """
 
     def make(out: Path) -> None:
@@ -50,17 +50,17 @@ def drawn(timing: bool | None, contain: Callable[[Stream], bytes]) -> Callable[[
 
 
 def times(frames: list[Frame]) -> list[tuple[int, int]]:
-    """Presentation and decoding time of each frame in fields, in decoding order; decoding runs a frame ahead."""
+    """Returns presentation and decoding time of each frame in fields, in decoding order. Decoding is one frame ahead."""
     return [(2 * frame.number, 2 * (place - 1)) for place, frame in enumerate(frames)]
 
 
 def byte_stream(units: list[bytes]) -> bytes:
-    """NAL units with start codes (annex B)."""
+    """Returns NAL units with start codes (annex B)."""
     return b"".join(b"\x00\x00\x00\x01" + unit for unit in units)
 
 
 def field_packets(stream: Stream) -> bytes:
-    """A transport stream with a PES packet for each field."""
+    """Returns a transport stream with a PES packet for each field."""
     packets = []
     for frame, (pts, dts) in zip(stream.frames, times(stream.frames), strict=True):
         for bottom, units in enumerate(frame.fields):
@@ -70,7 +70,7 @@ def field_packets(stream: Stream) -> bytes:
 
 
 def frame_packets(stream: Stream) -> bytes:
-    """A transport stream with a PES packet for each frame."""
+    """Returns a transport stream with a PES packet for each frame."""
     packets = []
     for frame, (pts, dts) in zip(stream.frames, times(stream.frames), strict=True):
         shown, decoded = (START + FIELD_TICKS * time for time in (pts, dts))
@@ -80,18 +80,18 @@ def frame_packets(stream: Stream) -> bytes:
 
 
 def stored(units: list[bytes]) -> bytes:
-    """NAL units with their lengths, without the delimiters and parameter sets (ISO/IEC 14496-15, 5.3.2)."""
+    """Returns NAL units with their lengths, without the delimiters and parameter sets (ISO/IEC 14496-15, 5.3.2)."""
     kept = [unit for unit in units if unit[0] & 31 in (1, 5, 6)]
     return b"".join(struct.pack(">I", len(unit)) + unit for unit in kept)
 
 
 def entry(stream: Stream) -> movie.Box:
-    """The sample entry."""
+    """Returns the sample entry."""
     return movie.visual_entry(b"avc1", WIDTH, HEIGHT, [movie.avc_configuration(stream.sps, stream.pps)])
 
 
 def field_samples(stream: Stream) -> bytes:
-    """An MP4 file with a sample for each field."""
+    """Returns an MP4 file with a sample for each field."""
     samples = []
     for frame, (pts, dts) in zip(stream.frames, times(stream.frames), strict=True):
         for bottom, units in enumerate(frame.fields):
@@ -100,7 +100,7 @@ def field_samples(stream: Stream) -> bytes:
 
 
 def frame_samples(stream: Stream) -> bytes:
-    """An MP4 file with a sample for each frame."""
+    """Returns an MP4 file with a sample for each frame."""
     samples = []
     for frame, (pts, dts) in zip(stream.frames, times(stream.frames), strict=True):
         data = stored([*frame.fields[0], *frame.fields[1]])

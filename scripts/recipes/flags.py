@@ -1,4 +1,4 @@
-"""Files that say something wrong of their samples: keyframe flags that lie, a first track that is empty."""
+"""Files that describe their samples wrongly: false keyframe flags, an empty first track."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SMALL = pattern("64x48")
 
 
 def flags() -> None:
-    """MOV and MP4 whose samples are all sync samples."""
+    """Adds MOV and MP4 files that mark all samples as sync samples."""
     how = "every sample marked as a sync sample"
     patched("allsync_cinepak.mov", "Cinepak in QuickTime, no stss: every sample counts as a keyframe",
             f"testsrc2, cinepak, {how}", boxes.all_sync, "-c:v", "cinepak", "-q:v", "60", *GOP,
@@ -34,7 +34,7 @@ def flags() -> None:
 
 
 def empty() -> None:
-    """Files whose first video track has no packets: the second one is the video."""
+    """Adds files whose first video track has no packets, so that the second track is the video."""
     small = pattern("96x64")
     two = (*pattern("192x128", seconds="0.1"), *small)
     patched("empty_first_track.mkv", "the first video track, larger and default, has no blocks",

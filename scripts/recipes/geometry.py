@@ -1,4 +1,4 @@
-"""Turned, mirrored, stretched, interlaced, odd and large pictures."""
+"""Rotated, mirrored, stretched, interlaced, odd and large pictures."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from recipes.colours import to_yuv
 CORNERS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255))
 UPRIGHT = (96, 64)
 
-# EXIF orientation: the matrix ((a, b), (c, d), (x, y)) that brings a coded picture of w x h upright
-# (ISO/IEC 14496-12, 8.3.2): a point (p, q), q counted downwards, is shown at (a p + c q + x, b p + d q + y). The
-# translation puts the turned picture's corner back to the origin. 5 to 8 swap width and height.
+# EXIF orientation: the matrix ((a, b), (c, d), (x, y)) that turns a coded picture of w x h upright (ISO/IEC 14496-12, 8.3.2).
+# It presents a point (p, q), with q counted downwards, at (a p + c q + x, b p + d q + y). The translation moves the rotated
+# picture's corner to the origin. 5 to 8 swap width and height.
 Matrix = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 ORIENTATIONS: dict[int, tuple[str, Callable[[int, int], Matrix]]] = {
     1: ("as coded", lambda w, h: ((1, 0), (0, 1), (0, 0))),
@@ -30,7 +30,7 @@ ORIENTATIONS: dict[int, tuple[str, Callable[[int, int], Matrix]]] = {
 
 
 def corners(number: int) -> list[list[bytes]]:
-    """The upright picture as rows of RGB pixels: grey, coloured corners, and a black bar that moves with `number`."""
+    """Returns the upright picture as rows of RGB pixels: grey, coloured corners, and a black bar that moves with `number`."""
     width, height = UPRIGHT
     rows = [[bytes((128, 128, 128))] * width for _ in range(height)]
     for index, colour in enumerate(CORNERS):
@@ -44,17 +44,17 @@ def corners(number: int) -> list[list[bytes]]:
 
 
 def as_coded(upright: list[list[bytes]], orientation: int) -> tuple[int, int, bytes]:
-    """Width, height and pixels of the picture that the orientation's matrix turns into `upright`."""
+    """Returns width, height and pixels of the picture that the orientation's matrix turns into `upright`."""
     width, height = UPRIGHT if orientation < 5 else UPRIGHT[::-1]
     (a, b), (c, d), (x, y) = ORIENTATIONS[orientation][1](width, height)
-    # The matrix moves edges; a pixel's centre is half a pixel further, which takes one off where an axis is reversed.
+    # The matrix moves edges. A pixel's centre is half a pixel further, which subtracts one on a reversed axis.
     x, y = x - (a + c < 0), y - (b + d < 0)
     pixels = [upright[b * p + d * q + y][a * p + c * q + x] for q in range(height) for p in range(width)]
     return width, height, b"".join(pixels)
 
 
 def oriented(orientation: int) -> Callable[[Path], object]:
-    """A maker of the file that needs this orientation: 6 s, two frames a second."""
+    """Returns a maker of the file that needs this orientation: 6 s, two frames a second."""
 
     def make(out: Path) -> None:
         frames = [as_coded(corners(number), orientation) for number in range(12)]
@@ -69,7 +69,7 @@ def oriented(orientation: int) -> Callable[[Path], object]:
 
 
 def geometry() -> None:
-    """Turned, mirrored, stretched, interlaced, odd and large pictures."""
+    """Adds rotated, mirrored, stretched, interlaced, odd and large pictures."""
     for number, (words, matrix) in ORIENTATIONS.items():
         width, height = UPRIGHT if number < 5 else UPRIGHT[::-1]
         (a, b), (c, d), (x, y) = matrix(width, height)
@@ -107,7 +107,7 @@ def geometry() -> None:
 
 
 def resized(out: Path) -> None:
-    """Two transport streams, the second continuing the first one's times."""
+    """Writes two transport streams, of which the second continues the times of the first."""
     parts = []
     for size, seconds, offset in (("160x120", "4", "0"), ("240x180", "3", "4")):
         source = pattern(size, "10", seconds)

@@ -12,12 +12,12 @@ from recipes.base import BITEXACT, END, X265, X265_PARAMS, add, run
 from recipes.boxes import Box, full
 
 TILE, ROWS, COLUMNS = 64, 2, 2
-# The grid is cropped at its right and lower edges.
+# The grid is cropped at the right and lower edges.
 SHOWN = (120, 100)
 
 
 def heif() -> None:
-    """One picture of two by two tiles, in each of the two usual codecs."""
+    """Adds one picture of two by two tiles, in each of the two usual codecs."""
     shows = f"a picture of {SHOWN[0]}x{SHOWN[1]} in {COLUMNS} x {ROWS} tiles of {TILE}x{TILE}"
     hevc = (*X265, "-crf", "20", "-x265-params", f"{X265_PARAMS}:bframes=0", "-force_key_frames", "expr:1",
             "-forced-idr", "1")  # fmt: skip
@@ -29,11 +29,11 @@ def heif() -> None:
 
 
 def tiled(brand: bytes, codec: bytes, configuration: bytes, *options: str) -> Callable[[Path], object]:
-    """A maker of a grid whose tiles are a video's frames, all of them keyframes."""
+    """Returns a maker of a grid whose tiles are the frames of a video. All frames are keyframes."""
 
     def make(out: Path) -> None:
         count = ROWS * COLUMNS
-        # Each frame is another corner of one picture.
+        # Each frame is a different tile of one picture.
         crop = f"crop={TILE}:{TILE}:mod(n\\,{COLUMNS})*{TILE}:floor(n/{COLUMNS})*{TILE}"
         source = f"testsrc2=size={TILE * COLUMNS}x{TILE * ROWS}:rate=1:duration=1,loop={count - 1}:1,{crop}"
         with tempfile.TemporaryDirectory() as folder:
@@ -53,18 +53,18 @@ def tiled(brand: bytes, codec: bytes, configuration: bytes, *options: str) -> Ca
 
 
 def picture(brand: bytes, codec: bytes, configuration: Box, tiles: list[bytes]) -> bytes:
-    """The file: item 1 is the grid, the tiles follow."""
+    """Returns the file. Item 1 is the grid, and the tiles follow."""
     file_type = Box(b"ftyp", brand + bytes(4) + b"mif1" + brand + b"miaf").bytes()
     grid = struct.pack(">BBBBHH", 0, 0, ROWS - 1, COLUMNS - 1, *SHOWN)
     items = [grid, *tiles]
-    # Positions have a fixed size, so the length of what precedes the data is known before they are.
+    # Positions have a fixed size, so the length of the part before the data is known before the positions are.
     head = len(file_type) + len(described(codec, configuration, items, 0).bytes()) + 8
     meta = described(codec, configuration, items, head)
     return file_type + meta.bytes() + Box(b"mdat", b"".join(items)).bytes()
 
 
 def described(codec: bytes, configuration: Box, items: list[bytes], data_at: int) -> Box:
-    """The `meta` box (ISO/IEC 14496-12, 8.11) of items that lie one after the other from this position on."""
+    """Returns the `meta` box (ISO/IEC 14496-12, 8.11) of items that are stored one after the other from this position on."""
     numbers = range(1, len(items) + 1)
     handler = Box(b"hdlr", struct.pack(">II4s12x", 0, 0, b"pict") + b"\x00")
     primary = Box(b"pitm", struct.pack(">IH", 0, 1))
@@ -85,7 +85,7 @@ def described(codec: bytes, configuration: Box, items: list[bytes], data_at: int
 
 
 def properties(configuration: Box, count: int) -> Box:
-    """The `iprp` box (ISO/IEC 23008-12, 9.3): the configuration, the two sizes, and 8 bits for each component."""
+    """Returns the `iprp` box (ISO/IEC 23008-12, 9.3): the configuration, the two sizes, and 8 bits for each component."""
     kept = [
         configuration,
         full(b"ispe", TILE, TILE),
@@ -93,7 +93,7 @@ def properties(configuration: Box, count: int) -> Box:
         Box(b"pixi", struct.pack(">IBBBB", 0, 3, 8, 8, 8)),
     ]
     container = Box(b"ipco", b"".join(child.bytes() for child in kept))
-    # The configuration is essential: the highest bit.
+    # The highest bit marks the configuration as essential.
     links = struct.pack(">II", 0, count) + struct.pack(">HBBB", 1, 2, 3, 4)
     for number in range(2, count + 1):
         links += struct.pack(">HBBBB", number, 3, 0x81, 2, 4)

@@ -1,4 +1,4 @@
-"""A writer of MP4 files with one video track, for samples that no muxer would lay out this way (ISO/IEC 14496-12)."""
+"""Writes MP4 files with one video track, for samples that no muxer would lay out in this way (ISO/IEC 14496-12)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IDENTITY = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample's bytes, how long it lasts and how much later it is shown (in ticks), and whether it is in `stss`."""
+    """A sample: its bytes, its duration and presentation offset (in ticks), and whether it is in `stss`."""
 
     data: bytes
     duration: int
@@ -22,24 +22,24 @@ class Sample:
 
 
 def visual_entry(kind: bytes, width: int, height: int, boxes: list[Box]) -> Box:
-    """A sample entry (12.1.3) with the boxes that follow its fields."""
+    """Builds a sample entry (12.1.3) with the boxes that follow its fields."""
     fields = struct.pack(">6xH16xHH", 1, width, height) + struct.pack(">IIIH32xHh", 72 << 16, 72 << 16, 0, 1, 24, -1)
     return Box(kind, fields + b"".join(box.bytes() for box in boxes))
 
 
 def avc_configuration(sps: bytes, pps: bytes) -> Box:
-    """The decoder configuration of H.264 with lengths of four bytes (ISO/IEC 14496-15, 5.3.3.1)."""
+    """Builds the decoder configuration of H.264 with lengths of four bytes (ISO/IEC 14496-15, 5.3.3.1)."""
     head = bytes([1, *sps[1:4], 0xFF, 0xE1]) + struct.pack(">H", len(sps)) + sps
     return Box(b"avcC", head + b"\x01" + struct.pack(">H", len(pps)) + pps)
 
 
 def runs(values: list[int]) -> list[int]:
-    """Pairs of a count and a value, one after the other."""
+    """Returns pairs of a count and a value, one after the other."""
     return [number for value, same in groupby(values) for number in (len(list(same)), value)]
 
 
 def sample_table(entry: Box, samples: list[Sample], data_at: int) -> Box:
-    """The `stbl` box of samples that lie one after the other from this position on."""
+    """Builds the `stbl` box of samples that are stored one after the other from this position on."""
     durations, offsets = runs([sample.duration for sample in samples]), runs([sample.offset for sample in samples])
     sync = [number for number, sample in enumerate(samples, 1) if sample.sync]
     tables = [
@@ -55,7 +55,7 @@ def sample_table(entry: Box, samples: list[Sample], data_at: int) -> Box:
 
 
 def movie(entry: Box, size: tuple[int, int], samples: list[Sample], timescale: int, start: int) -> bytes:
-    """The file; its edit starts at the media time `start` and lasts as long as the samples."""
+    """Returns the file. Its edit starts at the media time `start` and lasts as long as the samples."""
     width, height = size
     total = sum(sample.duration for sample in samples)
     file_type = Box(b"ftyp", b"isom\x00\x00\x02\x00isomiso2avc1mp41")

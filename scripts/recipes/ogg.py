@@ -1,4 +1,4 @@
-"""Ogg files whose granule positions, the times of their pages, are wrong (RFC 3533, section 6)."""
+"""Ogg files with wrong granule positions, which are the times of their pages (RFC 3533, section 6)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import struct
 from recipes.base import GOP, patched, pattern
 from recipes.transport import crc
 
-# As large as a granule position can be without being negative, but for one bit.
+# The largest power of two that is a positive granule position.
 ABSURD = 1 << 62
 
 
 def ogg() -> None:
-    """Theora with one page whose position is absurd."""
+    """Adds Theora files in which one page has an absurd position."""
     theora = ("-c:v", "libtheora", "-q:v", "2", *GOP, "-page_duration", "500000")
     for name, seconds, page, which in (
         ("bad_granule.ogv", "7", 5, "the page of the frames from 1.2 s on"),
@@ -25,7 +25,7 @@ def ogg() -> None:
 
 
 def pages(data: bytes) -> list[bytes]:
-    """The pages of a file."""
+    """Returns the pages of a file."""
     found, at = [], 0
     while at < len(data):
         segments = data[at + 26]
@@ -36,7 +36,7 @@ def pages(data: bytes) -> list[bytes]:
 
 
 def with_position(data: bytes, number: int, position: int) -> bytes:
-    """Give one page another granule position, and its checksum, which is computed with 0 in its own place."""
+    """Changes the granule position of one page, and its checksum, which is computed with 0 in its own field."""
     changed = pages(data)
     page = bytearray(changed[number])
     struct.pack_into("<q", page, 6, position)

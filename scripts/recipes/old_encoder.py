@@ -1,12 +1,12 @@
-"""H.264 in 4:4:4 as x264 wrote it before build 151: decoders must know that, and only the first packet says it.
+"""H.264 in 4:4:4 as x264 wrote it before build 151. Decoders must know the build, which only the first packet contains.
 
-Those builds predicted lossless 8x8 intra blocks from neighbours that they did not filter (ITU-T H.264, 8.3.2.2.1, says
-that they are). libavcodec does as they did where an SEI message names such a build. No such build is at hand, so the
-stream is written bit by bit: High 4:4:4 Predictive, CAVLC, lossless.
+Those builds predicted lossless 8x8 intra blocks from unfiltered neighbours (ITU-T H.264, 8.3.2.2.1, requires filtered ones).
+libavcodec does the same if an SEI message names such a build. No such build is available, so the stream is written bit by bit:
+High 4:4:4 Predictive, CAVLC, lossless.
 
-A picture is two rows of three macroblocks. In keyframes the upper row is I_PCM, in the others it is skipped. The lower
+A picture is two rows of three macroblocks. The upper row is I_PCM in keyframes, and is skipped in other frames. The lower
 row is I_NxN with 8x8 blocks and without coefficients: each block copies the line above it, or the column left of it.
-Which of the two changes with each frame.
+Which of the two it copies changes with each frame.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ Plane = list[bytearray]
 
 
 def old_encoder() -> None:
-    """The one file."""
+    """Adds the only file."""
     add("x264_444.mp4", "H.264 4:4:4, lossless, of an old x264: its version is in the first packet only",
         "drawn 48x32, written bit by bit (I_PCM, P_Skip, I_NxN)", make)  # fmt: skip
 
 
 def make(out: Path) -> None:
-    """Write the file, and decode it: with the version it must be what was drawn, without it something else."""
+    """Writes the file and decodes it. With the version, the result must be the drawn pictures, and without it something else."""
     samples, planes = encode(VERSION)
     out.write_bytes(contained(samples))
     if decoded(out) != planes:
@@ -49,12 +49,12 @@ def make(out: Path) -> None:
 
 
 def decoded(path: Path) -> bytes:
-    """All planes."""
+    """Returns all decoded planes."""
     return run("-threads", "1", "-i", path, "-fps_mode", "passthrough", "-f", "rawvideo", "-")
 
 
 def parameter_sets() -> tuple[bytes, bytes]:
-    """The sequence parameter set (7.3.2.1.1), lossless at a QP of 0, and the picture parameter set (7.3.2.2)."""
+    """Returns the sequence parameter set (7.3.2.1.1), lossless at a QP of 0, and the picture parameter set (7.3.2.2)."""
     sps = Bits().u(8, 244, 0, 10).ue(0, 3).u(1, 0).ue(0, 0).u(1, 1, 0)
     sps.ue(4, 2, 1).u(1, 0).ue(WIDTH // 16 - 1, HEIGHT // 16 - 1).u(1, 1, 1, 0)
     sps.u(1, 1).u(1, 0, 0, 0, 0).u(1, 1).u(32, 1, 2 * RATE).u(1, 1, 0, 0, 0, 0)
@@ -63,7 +63,7 @@ def parameter_sets() -> tuple[bytes, bytes]:
 
 
 def encode(version: bytes) -> tuple[list[movie.Sample], bytes]:
-    """The samples, and the planes of every frame."""
+    """Returns the samples, and the planes of every frame."""
     samples, planes = [], []
     picture: list[Plane] = []
     for number in range(FRAMES):
@@ -87,7 +87,7 @@ def encode(version: bytes) -> tuple[list[movie.Sample], bytes]:
 
 
 def texture(gop: int, plane: int) -> Plane:
-    """A picture whose upper half is stored, with steps that a filter would smooth."""
+    """Returns a picture whose upper half is stored. Its steps would be smoothed by a filter."""
     return [
         bytearray((x * 37 + y * (11 + gop) + plane * 50 + (x * y * 13 >> 2)) % 220 + 16 for x in range(WIDTH))
         for y in range(HEIGHT)
@@ -95,10 +95,10 @@ def texture(gop: int, plane: int) -> Plane:
 
 
 def slice_data(bits: Bits, picture: list[Plane], key: bool, number: int) -> bytes:
-    """A picture's macroblocks (7.3.4); the lower half of `picture` becomes what they decode to."""
-    # Modes of the blocks above and to the left: a macroblock that is not I_NxN counts as the mean (8.3.2.1).
+    """Writes a picture's macroblocks (7.3.4). The lower half of `picture` becomes their decoded result."""
+    # Modes of the blocks above and to the left. A macroblock that is not I_NxN counts as the mean (8.3.2.1).
     modes = {(column, row): MEAN for column in range(COLUMNS) for row in range(2)}
-    # A bit for each block; with this factor no two frames are alike.
+    # One bit for each block. With this factor, no two frames are equal.
     choices = number * 2741 + 77
     if key:
         for left in range(0, WIDTH, 16):
@@ -108,10 +108,10 @@ def slice_data(bits: Bits, picture: list[Plane], key: bool, number: int) -> byte
     for index, left in enumerate(range(0, COLUMNS, 2)):
         if not key:
             bits.ue(WIDTH // 16 if index == 0 else 0)
-        # In P slices the intra types count from 5.
+        # P slices count the intra types from 5.
         bits.ue(0 if key else 5).u(1, 1)
         for column, row in ((left, 2), (left + 1, 2), (left, 3), (left + 1, 3)):
-            # The blocks of the first column have nothing to their left.
+            # The blocks of the first column have no left neighbours.
             mode = HORIZONTAL if column and choices >> (column + COLUMNS * (row - 2)) & 1 else VERTICAL
             before = modes.get((column - 1, row))
             expected = MEAN if before is None else min(before, modes[column, row - 1])
@@ -127,14 +127,14 @@ def slice_data(bits: Bits, picture: list[Plane], key: bool, number: int) -> byte
 
 
 def copy(plane: Plane, x: int, y: int, mode: int) -> None:
-    """Fill a block from the line above it, or from the column left of it."""
+    """Fills a block from the line above it, or from the column left of it."""
     above = plane[y - 1][x : x + BLOCK]
     for row in plane[y : y + BLOCK]:
         row[x : x + BLOCK] = above if mode == VERTICAL else bytes([row[x - 1]]) * BLOCK
 
 
 def contained(samples: list[movie.Sample]) -> bytes:
-    """The MP4 file."""
+    """Returns the MP4 file."""
     sps, pps = parameter_sets()
     # The configuration of the high profiles ends with the chroma format and the bit depths.
     configuration = movie.avc_configuration(sps, pps)

@@ -12,17 +12,17 @@ class Reader:
     """Reads the fields of a parameter set one after the other."""
 
     def __init__(self, data: bytes) -> None:
-        """Start at the first bit."""
+        """Starts at the first bit."""
         self.bits = "".join(f"{byte:08b}" for byte in data)
         self.at = 0
 
     def u(self, width: int) -> int:
-        """Read an unsigned number."""
+        """Reads an unsigned number."""
         self.at += width
         return int(self.bits[self.at - width : self.at], 2)
 
     def ue(self, count: int = 1) -> int:
-        """Read unsigned Exp-Golomb codes and return the last one."""
+        """Reads unsigned Exp-Golomb codes and returns the last one."""
         value = 0
         for _ in range(count):
             zeros = self.bits.index("1", self.at) - self.at
@@ -32,7 +32,7 @@ class Reader:
 
 
 def without_vui(sps: bytes) -> bytes:
-    """Drop the VUI of a sequence parameter set: the number of reordered frames, and the rate, are not said any more."""
+    """Removes the VUI of a sequence parameter set, and with it the number of reordered frames and the frame rate."""
     reader = Reader(sps[1:].replace(b"\x00\x00\x03", b"\x00\x00"))
     profile = reader.u(8)
     reader.u(16)

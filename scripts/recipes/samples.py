@@ -1,4 +1,4 @@
-"""MP4 files whose times are hard to tell: shared, missing or wrong ones, and a reordering that is not declared."""
+"""MP4 files whose times are hard to determine: shared, missing or wrong times, and a reordering that is not declared."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from recipes.parameter_sets import without_vui
 
 SMALL = pattern("96x64")
 FRAGMENTS = ("-movflags", "+frag_keyframe+empty_moov+default_base_moof+skip_trailer")
-# References among the B-frames: two frames are reordered.
+# B-frames also refer to B-frames, so two frames are reordered.
 PYRAMID = (*X264, "-bf", "3", *GOP, "-x264-params", "b-pyramid=normal:b-adapt=0:ref=4")
 
 
 def samples() -> None:
-    """Sample tables, and fragments, that say too little or too much."""
+    """Adds files whose sample tables or fragments declare too little or too much."""
     shared = "every seventh frame has the time of the one before; so has the one at 5.1 s"
     patched("same_pts.mp4", f"H.264, {shared}", "testsrc2, libx264, ctts changed", share_times, *X264, *GOP, *END,
             source=SMALL)  # fmt: skip
@@ -38,20 +38,20 @@ def samples() -> None:
 
 
 def expanded(table: boxes.Box) -> list[int]:
-    """The values of a table of runs (`stts`, `ctts`)."""
+    """Returns the values of a table of runs (`stts`, `ctts`)."""
     count = struct.unpack_from(">I", table.payload, 4)[0]
     pairs = struct.iter_unpack(">Ii", table.payload[8 : 8 + 8 * count])
     return [value for length, value in pairs for _ in range(length)]
 
 
 def set_runs(table: boxes.Box, values: list[int]) -> None:
-    """Write the values of a table of runs."""
+    """Writes the values of a table of runs."""
     pairs = runs(values)
     table.payload = boxes.full(table.kind, len(pairs) // 2, *pairs).payload
 
 
 def share_times(data: bytes) -> bytes:
-    """Give every seventh frame, in the order of presentation, the time of the one before it."""
+    """Gives every seventh frame, in order of presentation, the time of the frame before it."""
     root = boxes.parse(data)
     duration = expanded(root.one(b"stts"))[0]
     table = root.one(b"ctts")
@@ -65,7 +65,7 @@ def share_times(data: bytes) -> bytes:
 
 
 def without_offsets(data: bytes) -> bytes:
-    """Remove the composition offsets, and the edit list that makes up for them."""
+    """Removes the composition offsets, and the edit list that compensates for them."""
     root = boxes.parse(data)
     for parent, kind in ((root.one(b"stbl"), b"ctts"), (root.one(b"trak"), b"edts")):
         parent.children = [child for child in parent.children if child.kind != kind]
@@ -73,7 +73,7 @@ def without_offsets(data: bytes) -> bytes:
 
 
 def in_pairs(data: bytes) -> bytes:
-    """Remove the offsets, and put every third frame from 3 s on one tick before the next one."""
+    """Removes the offsets, and moves every third frame from 3 s on to one tick before the next frame."""
     root = boxes.parse(without_offsets(data))
     table = root.one(b"stts")
     durations = expanded(table)
@@ -84,7 +84,7 @@ def in_pairs(data: bytes) -> bytes:
 
 
 def claim_duration(data: bytes, seconds: float) -> bytes:
-    """Say in `mehd` how long all fragments last (ISO/IEC 14496-12, 8.8.2)."""
+    """Writes a total duration of all fragments into `mehd` (ISO/IEC 14496-12, 8.8.2)."""
     root = boxes.parse(data)
     timescale = struct.unpack_from(">I", root.one(b"mvhd").payload, 12)[0]
     extends = root.one(b"mvex")
@@ -93,7 +93,7 @@ def claim_duration(data: bytes, seconds: float) -> bytes:
 
 
 def undeclared(*options: str) -> Callable[[Path], object]:
-    """A maker of a stream without VUI, remuxed with these options."""
+    """Returns a maker of a stream without VUI, remuxed with these options."""
 
     def make(out: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -106,7 +106,7 @@ def undeclared(*options: str) -> Callable[[Path], object]:
 
 
 def shorten(data: bytes) -> bytes:
-    """Drop the VUI of an MP4's H.264 stream; moov is at the end."""
+    """Removes the VUI of an MP4's H.264 stream. The moov is at the end."""
     root = boxes.parse(data)
     configuration = root.one(b"avcC")
     old = configuration.payload

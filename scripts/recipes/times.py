@@ -7,7 +7,7 @@ from recipes.base import AAC, END, GOP, X264, X265, X265_PARAMS, patched, patter
 
 
 def times() -> None:
-    """Short files, edits, offsets, uneven frame rates, keyframes in unusual places."""
+    """Adds short files, edits, offsets, uneven frame rates, and keyframes in unusual places."""
     video("short_3s.mp4", "ends before 5 s", *X264, *GOP, *END, source=pattern(seconds="3"))
     video("exactly_5s.mp4", "5 s long: the last frame is at 4.9 s", *X264, *GOP, *END, source=pattern(seconds="5"))
     video("one_frame.mp4", "one frame", *X264, *END, source=pattern(seconds="0.1"))
@@ -24,7 +24,7 @@ def times() -> None:
         "+negative_cts_offsets",
     )
     video("long_gop.mp4", "one keyframe, at 0", *X264, "-g", "1000", *END)
-    # Keyframes at 1.7, 3.4 and 5.1 s: the frame at 5 s follows the last one in the file and also needs the one before.
+    # Keyframes at 1.7, 3.4 and 5.1 s. The frame at 5 s follows the last keyframe in the file, and also needs the one before.
     video("open_gop.mkv", "open GOP: the frame at 5 s leads the keyframe at 5.1 s", *X264, "-g", "17",
           "-keyint_min", "17", "-x264-params", "open-gop=1:b-adapt=0")  # fmt: skip
     video("open_gop_hevc.mp4", "the same with CRA pictures", *X265, "-x265-params",

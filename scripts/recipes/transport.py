@@ -1,4 +1,4 @@
-"""A multiplexer for MPEG transport streams with one H.264 stream, so that a PES packet holds what the recipe wants.
+"""A multiplexer for MPEG transport streams with one H.264 stream, in which the recipe chooses the content of each PES packet.
 
 The layouts are those of ITU-T H.222.0 (06/2021): packets in 2.4.3.2, PES packets in 2.4.3.6, tables in 2.4.4.
 """
@@ -13,7 +13,7 @@ PACKET = 188
 
 @dataclass(frozen=True)
 class Pes:
-    """What one PES packet holds: its bytes, its times in ticks of 90 kHz, and whether decoding can start here."""
+    """The content of one PES packet: its bytes, its times in ticks of 90 kHz, and whether decoding can start here."""
 
     data: bytes
     pts: int
@@ -22,7 +22,7 @@ class Pes:
 
 
 def crc_of_byte(byte: int) -> int:
-    """The CRC of one byte alone, from 0 on."""
+    """Returns the CRC of one byte, with a start value of 0."""
     value = byte << 24
     for _ in range(8):
         value = (value << 1 ^ (0x04C11DB7 if value >> 31 else 0)) & 0xFFFFFFFF
@@ -33,7 +33,7 @@ CRC_OF_BYTES = [crc_of_byte(byte) for byte in range(256)]
 
 
 def crc(data: bytes, start: int = 0xFFFFFFFF) -> int:
-    """The CRC of a table (annex A); Ogg has the same polynomial and starts at 0."""
+    """Returns the CRC of a table (annex A). Ogg has the same polynomial and starts at 0."""
     value = start
     for byte in data:
         value = (value << 8 & 0xFFFFFFFF) ^ CRC_OF_BYTES[value >> 24 ^ byte]
@@ -41,31 +41,31 @@ def crc(data: bytes, start: int = 0xFFFFFFFF) -> int:
 
 
 def table(number: int, body: bytes) -> bytes:
-    """A section of a program table, with the pointer before it."""
+    """Builds a section of a program table, with the pointer before it."""
     section = bytes([number]) + (0xB000 | len(body) + 9).to_bytes(2, "big") + b"\x00\x01\xc1\x00\x00" + body
     return b"\x00" + section + crc(section).to_bytes(4, "big")
 
 
 def timestamp(mark: int, ticks: int) -> bytes:
-    """A time of 33 bits in five bytes."""
+    """Returns a time of 33 bits in five bytes."""
     ticks %= 1 << 33
     parts = (mark << 4 | ticks >> 29 & 0xE | 1, ticks >> 22 & 0xFF, ticks >> 14 & 0xFE | 1, ticks >> 7 & 0xFF)
     return bytes([*parts, ticks << 1 & 0xFE | 1])
 
 
 class Multiplexer:
-    """The packets written so far."""
+    """Collects the packets that have been written."""
 
     def __init__(self) -> None:
-        """Start with no packets."""
+        """Starts with no packets."""
         self.out = bytearray()
         self.counters: dict[int, int] = {}
 
     def packet(self, pid: int, start: bool, adaptation: bytes, payload: bytes) -> int:
-        """Write one packet and say how much of the payload it holds; the adaptation field takes up the rest."""
+        """Writes one packet, and returns how much of the payload it contains. The adaptation field fills the rest."""
         room = PACKET - 4 - (len(adaptation) + 1 if adaptation else 0)
         if len(payload) < room:
-            # One byte is the field's length alone, two have flags, and what follows them is stuffing.
+            # With one byte, the field is only its length. With two, it has flags. Further bytes are stuffing.
             adaptation = adaptation or (b"\x00" if room - len(payload) > 1 else b"")
             adaptation += b"\xff" * (PACKET - 5 - len(payload) - len(adaptation))
             room, has_field = len(payload), True
@@ -81,17 +81,17 @@ class Multiplexer:
         return room
 
     def tables(self) -> None:
-        """Write the program association and the program map."""
+        """Writes the program association and the program map."""
         self.section(0, table(0, (1).to_bytes(2, "big") + (0xE000 | PROGRAM_MAP).to_bytes(2, "big")))
         clock = (0xE000 | VIDEO).to_bytes(2, "big")
         self.section(PROGRAM_MAP, table(2, clock + b"\xf0\x00" + b"\x1b" + clock + b"\xf0\x00"))
 
     def section(self, pid: int, section: bytes) -> None:
-        """Write a table in a packet of its own."""
+        """Writes a table in a separate packet."""
         self.packet(pid, True, b"", section.ljust(PACKET - 4, b"\xff"))
 
     def pes(self, pes: Pes, clock: int) -> None:
-        """Write a PES packet; `clock` is the program clock at its first byte."""
+        """Writes a PES packet; `clock` is the program clock at its first byte."""
         flags, times = 0x80, timestamp(2, pes.pts)
         if pes.dts != pes.pts:
             flags, times = 0xC0, timestamp(3, pes.pts) + timestamp(1, pes.dts)
@@ -104,7 +104,7 @@ class Multiplexer:
 
 
 def multiplex(packets: list[Pes], lead: int) -> bytes:
-    """The stream: the tables before each keyframe, and a clock that runs `lead` ticks before the decoding times."""
+    """Returns the stream. Tables precede each keyframe, and the clock is `lead` ticks before the decoding times."""
     stream = Multiplexer()
     for pes in packets:
         if pes.key:
@@ -114,13 +114,13 @@ def multiplex(packets: list[Pes], lead: int) -> bytes:
 
 
 def empty_stream_first(data: bytes) -> bytes:
-    """Name another H.264 stream, of which there are no packets, before the others in every program map."""
+    """Inserts another H.264 stream, without any packets, before the other streams in every program map."""
     out = bytearray()
     for at in range(0, len(data), PACKET):
         packet = data[at : at + PACKET]
         pid = int.from_bytes(packet[1:3], "big") & 0x1FFF
         if pid == PROGRAM_MAP:
-            # Four bytes of packet, one of pointer; the section's length counts from the fourth of its bytes on.
+            # The packet's header has four bytes and the pointer one. The section's length counts from the section's fourth byte on.
             length = int.from_bytes(packet[6:8], "big") & 0xFFF
             body = packet[13 : 8 + length - 4]
             described = 4 + (int.from_bytes(body[2:4], "big") & 0xFFF)
