@@ -49,7 +49,7 @@ def tag(name):
 
 
 def tags(size):
-    """Each name is compared with all before, in objects of 65535."""
+    """Objects that declare 65,535 names. Each name is compared with all names before it."""
     parts = []
     length = 0
     while length < size:
@@ -75,14 +75,14 @@ def packet(time, size, payloads):
 
 
 def index_falling(size):
-    """An index behind the data, of more entries than there are packets."""
+    """An index behind the data, with more entries than packets."""
     entries = fill(size, lambda i: struct.pack("<IH", size - i, 1))
     tail = INDEX + struct.pack("<Q", 56 + len(entries)) + NONE + struct.pack("<QII", 10_000_000, 1, len(entries) // 6) + entries
     return document(b"") + tail
 
 
 def objects(size):
-    """Objects of nothing."""
+    """Empty objects."""
     return document(fill(size, lambda i: thing(NONE, b"")))
 
 

@@ -27,7 +27,7 @@ def document(movie=None, streams=1, header=b"", behind=b"", more=b"", codec=b"MJ
 
 
 def information(size):
-    """Each name is compared with all before."""
+    """Each name is compared with all names before it."""
     letters = [c for c in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"]
     def name(i):
         return bytes([letters[i % 52], letters[i // 52 % 52], letters[i // 2704 % 52], letters[i // 140608 % 52]])
@@ -35,7 +35,7 @@ def information(size):
 
 
 def index_falling(size):
-    """Entries that lie before those of the entry before."""
+    """The position of each entry is before that of the previous entry."""
     entries = fill(size, lambda i: struct.pack("<4sIII", b"00dc", 16, size - i, 1))
     return document(behind=chunk(b"idx1", entries))
 
@@ -46,13 +46,13 @@ def index_of_many_streams(size):
 
 
 def index_of_nothing(size):
-    """Entries of no length: all have one time."""
+    """Entries of length 0, which all have the same time."""
     entries = fill(size, lambda i: struct.pack("<4sIII", b"00dc", 16, 4, 0))
     return document(behind=chunk(b"idx1", entries))
 
 
 def super_index(size):
-    """An index of indexes, each entry of which names the same one."""
+    """An index of indexes, in which all entries name the same index."""
     def table(more):
         return chunk(b"indx", more)
     inner = struct.pack("<HBBI4sQI", 2, 0, 1, 2000, b"00dc", 0, 0) + fill(16_000, lambda i: struct.pack("<II", 8 + i, 8))

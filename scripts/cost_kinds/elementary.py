@@ -48,13 +48,13 @@ def pps(number=0, of=0):
 
 
 def idr(number=0):
-    """A slice whose blocks are missing."""
+    """A slice without its blocks."""
     bits = Bits().ue(0).ue(7).ue(0).u(4, 0).ue(number % 65536).ue(0).u(1, 0).u(1, 0).ue(0)
     return START + b"\x65" + bits.bytes()
 
 
 def skipped(number, blocks):
-    """A P picture of which all is skipped."""
+    """A P picture that skips all blocks."""
     bits = Bits().ue(0).ue(5).ue(0).u(4, number % 16).ue(number % 16 * 2).u(1, 0).u(1, 0).u(1, 0).ue(0).ue(blocks)
     return START + b"\x41" + bits.bytes()
 
@@ -64,17 +64,17 @@ def h264_sets(size):
 
 
 def h264_changing_sets(size):
-    """Another size with each picture."""
+    """The size changes with each picture."""
     return fill(size, lambda i: sps(16 * (1 + i % 100), 16 * (1 + i % 77)) + pps() + idr(i))
 
 
 def h264_huge_changing_sets(size):
-    """8K, and another size with each picture."""
+    """Pictures of 8K, whose size changes with each picture."""
     return fill(size, lambda i: sps(8192 - 16 * (i % 2), 4320) + pps() + idr(i))
 
 
 def h264_skipped(size):
-    """Pictures of 8K that cost no bytes."""
+    """Pictures of 8K that take almost no bytes."""
     return sps(8192, 4320) + pps() + idr() + fill(size, lambda i: skipped(i + 1, 512 * 270))
 
 
@@ -95,7 +95,7 @@ def h264_slices(size):
 
 
 def h264_references(size):
-    """Sixteen frames of the largest size."""
+    """Sixteen reference frames of the largest size."""
     return sps(8192, 4320, frames=16) + pps() + fill(size, idr)
 
 
@@ -134,7 +134,7 @@ def hevc_pps(number=0, of=0):
 
 
 def hevc_pps_tiles(number=0, of=0):
-    """20 by 22 tiles: tables for each block of the picture."""
+    """20 by 22 tiles, which need tables for each block of the picture."""
     bits = Bits().ue(number).ue(of).u(1, 0).u(1, 0).u(3, 0).u(1, 0).u(1, 0).ue(0).ue(0).ue(0).u(1, 0).u(1, 0).u(1, 0)
     bits.ue(0).ue(0).u(1, 0).u(1, 0).u(1, 0).u(1, 0).u(1, 1).u(1, 0).ue(19).ue(21).u(1, 1).u(1, 0).u(1, 0).u(1, 0).u(1, 0).u(1, 0).ue(0).u(1, 0).u(1, 0)
     return hevc_nal(34, bits.bytes())
@@ -178,7 +178,7 @@ def vvc_delimiters(size):
 
 
 def vvc_units(size):
-    """Parameter sets that are none."""
+    """Invalid parameter sets."""
     return b"\0\0\1\0\x79\0\0\x80" * (size // 8)
 
 

@@ -35,7 +35,7 @@ def script(members):
 
 
 def metadata(size):
-    """Each name is compared with all before."""
+    """Each name is compared with all names before it."""
     return document(script(fill(size, lambda i: text(b"k%d" % i) + string(b"v"))), video(0))
 
 
@@ -44,7 +44,7 @@ def metadata_in_many_tags(size):
 
 
 def keyframes_falling(size):
-    """Each entry goes before all others."""
+    """Each entry is sorted before all others."""
     count = size // 18
     times = b"\x0a" + struct.pack(">I", count) + b"".join(number(count - i) for i in range(count))
     places = b"\x0a" + struct.pack(">I", count) + b"".join(number(size * 2 + i) for i in range(count))
@@ -53,19 +53,19 @@ def keyframes_falling(size):
 
 
 def keyframes_declared(size):
-    """Lists of a length that is not there, one after the other."""
+    """Lists whose declared length is much larger than their content."""
     one = text(b"keyframes") + b"\x03" + text(b"times") + b"\x0a" + struct.pack(">I", 20_000_000) + number(1) + b"\1\0"
     return document(fill(size, lambda i: script(one)), video(0))
 
 
 def times_falling(size):
-    """Each tag is earlier than all before."""
+    """Each tag is earlier than all tags before it."""
     count = size // 17
     return document(fill(size, lambda i: video(max(0, 2 * count - i), body=b"\0")))
 
 
 def tiny_tags(size):
-    """A packet for each 17 bytes."""
+    """One packet for every 17 bytes."""
     return document(fill(size, lambda i: video(i, body=b"\0")))
 
 
@@ -74,13 +74,13 @@ def empty_tags(size):
 
 
 def configurations(size):
-    """A configuration record with each frame."""
+    """Each frame has a configuration record."""
     record = b"\x01\x42\x00\x1e\xff\xe1\x00\x08\x67\x42\x00\x1e\xda\x02\x80\xf6\x01\x00\x04\x68\xce\x3c\x80"
     return document(fill(size, lambda i: video(i, 0x17, b"\0\0\0\0" + record) + video(i, 0x17, b"\1\0\0\0\0\0\0\1\x65")))
 
 
 def changing_configurations(size):
-    """Another configuration record with each frame."""
+    """Each frame has a different configuration record."""
     return document(fill(size, lambda i: video(i, 0x17, b"\0\0\0\0\x01\x42\x00\x1e\xff\xe1\x00\x0c\x67\x42\x00\x1e\xda\x02\x80\xf6" + struct.pack(">I", i) + b"\1\0\4\x68\xce\x3c\x80")))
 
 

@@ -35,7 +35,7 @@ def numbered(make: Callable[[int], bytes], size: int) -> bytes:
     return b"".join(map(make, range(max(1, size // len(make(0))))))
 
 
-# A JPEG of nothing but its start and its end.
+# A JPEG that consists of only its start and its end.
 PICTURE = bytes.fromhex("ffd8ffd9")
 EBML = element(
     0x1A45DFA3, number(0x4286, 1), number(0x42F7, 1), number(0x42F2, 4), number(0x42F3, 8), element(0x4282, b"matroska"), number(0x4287, 4), number(0x4285, 2)
@@ -57,13 +57,13 @@ def cluster(time: int, *parts: bytes) -> bytes:
 
 
 def file(*parts: bytes, tracks: bytes | None = None, info: bytes = STANDARD_INFO, media: bytes | None = None) -> bytes:
-    """A file whose first parts stand between its tracks and its media."""
+    """Returns a file whose `parts` are between its tracks and its media."""
     end = cluster(0) if media is None else media
     return EBML + element(SEGMENT, info, element(TRACKS, tracks or track()), *parts, end)
 
 
 def with_cues(cues: bytes, media: bytes) -> bytes:
-    """A file whose cues come last; the seek head names them."""
+    """Returns a file whose cues come last. The seek head names them."""
 
     def seek_head(place: int) -> bytes:
         return element(SEEK_HEAD, element(SEEK, element(0x53AB, CUES.to_bytes(4, "big")), element(0x53AC, place.to_bytes(8, "big"))))
@@ -87,7 +87,7 @@ def tag(index: int) -> bytes:
 
 
 def nested_tags(size: int) -> bytes:
-    """Tags in tags, whose names libavformat joins."""
+    """Nested tags, whose names libavformat joins."""
     unit = b""
     for depth in range(8):
         unit = simple_tag(f"D{depth}", unit)
@@ -122,13 +122,13 @@ def nested(name: int, size: int, depth: int = 12) -> bytes:
 
 
 def seeks(size: int) -> bytes:
-    """A seek head that names itself, or others that do."""
+    """A seek head whose entries name seek heads at its own position, or inside it."""
     one = lambda i: element(SEEK, element(0x53AB, SEEK_HEAD.to_bytes(4, "big")), element(0x53AC, (i % 64).to_bytes(8, "big")))
     return EBML + element(SEGMENT, element(SEEK_HEAD, numbered(one, size)), STANDARD_INFO, element(TRACKS, track()), cluster(0))
 
 
 def seeks_to(name: int, content: bytes, size: int) -> bytes:
-    """A seek head that names one element again and again."""
+    """A seek head with many entries that name the same element."""
     one = lambda place: element(SEEK, element(0x53AB, name.to_bytes(4, "big")), element(0x53AC, place.to_bytes(8, "big")))
     count = size // len(one(0))
     place = len(element(SEEK_HEAD, one(0) * count)) + len(STANDARD_INFO + element(TRACKS, track()) + cluster(0))
@@ -136,12 +136,12 @@ def seeks_to(name: int, content: bytes, size: int) -> bytes:
 
 
 def clock(_: int) -> bytes:
-    """A cluster at the end of time."""
+    """A cluster with the largest possible time."""
     return file(media=cluster((1 << 63) - 1, block(1)))
 
 
 def far_cues(_: int) -> bytes:
-    """Cues that lie behind the end of all files."""
+    """Cues with positions behind the end of any file."""
     return with_cues(cue(0, 0) + cue((1 << 64) - 1, (1 << 64) - 17), cluster(0))
 
 
@@ -168,7 +168,7 @@ NAMES = [
 
 
 def random_tree(size: int, chance: random.Random) -> bytes:
-    """A file with elements of any kind, anywhere."""
+    """Returns a file with elements of random kinds at random places."""
     parts, left = [], size
     while left > 0:
         parts.append(random_element(chance, left if chance.random() < 0.3 else chance.randrange(4, left + 5), chance.randrange(4)))

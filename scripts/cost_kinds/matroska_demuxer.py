@@ -6,7 +6,7 @@ from parts import fill
 
 
 def number(value):
-    """An EBML length, in as few bytes as hold it."""
+    """Returns an EBML length in as few bytes as possible."""
     length = 1
     while value >= (1 << 7 * length) - 1:
         length += 1
@@ -57,52 +57,52 @@ def tag(*simple, targets=b""):
 
 
 def tags_of_one_target(size):
-    """Each name is compared with all before."""
+    """Each name is compared with all names before it."""
     return document(tracks(), element("1254C367", tag(fill(size, lambda i: simple_tag(b"%d" % i)))))
 
 
 def tags_each_alone(size):
-    """The dictionary is converted anew for each."""
+    """The dictionary is converted again for each tag."""
     return document(tracks(), element("1254C367", fill(size, lambda i: tag(simple_tag(b"%d" % i)))))
 
 
 def tags_in_tags(size):
-    """The dictionary is converted anew for each level of each tag."""
+    """The dictionary is converted again for each level of each tag."""
     return document(tracks(), element("1254C367", tag(fill(size, lambda i: simple_tag(b"%d" % i, more=simple_tag(b"a"))))))
 
 
 def tags_of_long_names(size):
-    """Names that differ in their last characters only."""
+    """Names that differ only in their last characters."""
     return document(tracks(), element("1254C367", tag(fill(size, lambda i: simple_tag(b"n" * 900 + b"%d" % i)))))
 
 
 def tags_of_one_name(size):
-    """A name that the conversion renames: the dictionary grows by one value for each tag."""
+    """A name that the conversion renames. The dictionary grows by one value for each tag."""
     return document(tracks(), element("1254C367", fill(size, lambda i: tag(simple_tag(b"LEAD_PERFORMER", b"%d" % i)))))
 
 
 def tags_of_chapters(size):
-    """Each tag looks for its chapter among all of them."""
+    """For each tag, all chapters are searched."""
     chapters = fill(size // 2, lambda i: element("B6", integer("73C4", i + 1)))
     tags = fill(size // 2, lambda i: tag(simple_tag(b"a"), targets=integer("63C4", 1 << 40)))
     return document(tracks(), element("1043A770", element("45B9", chapters)), element("1254C367", tags))
 
 
 def tags_of_one_chapter(size):
-    """Each tag belongs to all chapters, which have one identity."""
+    """Each tag belongs to all chapters, because they have the same ID."""
     chapters = fill(size // 2, lambda i: element("B6", integer("73C4", 9) + integer("91", i + 1)))
     tags = fill(size // 2, lambda i: tag(simple_tag(b"%d" % i), targets=integer("63C4", 9)))
     return document(tracks(), element("1043A770", element("45B9", chapters)), element("1254C367", tags))
 
 
 def chapters_falling(size):
-    """Identities that fall: each is looked for among all before."""
+    """Decreasing chapter IDs. Each ID is searched among all IDs before it."""
     atoms = fill(size, lambda i: element("B6", integer("73C4", (1 << 30) - i) + integer("91", i + 1)))
     return document(tracks(), element("1043A770", element("45B9", atoms)))
 
 
 def chapters_empty(size):
-    """Two bytes become 80."""
+    """Each chapter of two bytes becomes a structure of 80 bytes."""
     return document(tracks(), element("1043A770", element("45B9", b"\xb6\x80" * (size // 2))))
 
 
@@ -111,7 +111,7 @@ def cue(time, position=60, number_=1):
 
 
 def cues_falling(size):
-    """Each entry goes before all others."""
+    """Each entry is sorted before all others."""
     count = size // 18
     return document(tracks(), element("1C53BB6B", fill(size, lambda i: cue(2 * count + 9 - i))))
 
@@ -121,19 +121,19 @@ def cues_empty(size):
 
 
 def cues_of_many_tracks(size):
-    """Each position is looked for among all tracks."""
+    """For each position, all tracks are searched."""
     head = tracks(count=90)
     return document(head, element("1C53BB6B", fill(size - len(head), lambda i: cue(i + 1, number_=90))))
 
 
 def clusters_falling(size):
-    """Each cluster's time lies before those of all others."""
+    """Each cluster is earlier than all clusters before it."""
     count = size // 12 + 9
     return document(tracks(), clusters=fill(size, lambda i: cluster(20 * (count - i), block(0, b"\0"))))
 
 
 def blocks_falling(size):
-    """As clusters, in one of them."""
+    """Decreasing times, as in `clusters_falling`, but of blocks in one cluster."""
     return document(tracks(), clusters=cluster(1 << 30, fill(size, lambda i: block(65535 - i % 32000, b"\0"))))
 
 
@@ -143,19 +143,19 @@ def compressed(algorithm, settings=b""):
 
 
 def stripped_headers(size):
-    """Each block of a byte stands for a tenth of the file."""
+    """Each block of one byte unpacks to a tenth of the file."""
     head = bytes(size // 10)
     return document(tracks(compressed(3, head)), clusters=cluster(0, fill(size - size // 10, lambda i: block(i, b"\0"))))
 
 
 def zlib_blocks(size):
-    """Each block of some 10 KB stands for 10 MB."""
+    """Each block of about 10 KB unpacks to 9 MB."""
     data = zlib.compress(bytes(9_000_000), 9)
     return document(tracks(compressed(0)), clusters=cluster(0, fill(size, lambda i: block(i, data))))
 
 
 def laced(size):
-    """255 frames of nothing in each block."""
+    """Each block contains 255 empty frames."""
     lace = block(0, b"\xff" + b"\0", flags=0x84)
     return document(tracks(), clusters=cluster(0, fill(size, lambda i: lace)))
 
@@ -168,7 +168,7 @@ def private_compressed(size):
 
 
 def attachments(size):
-    """Streams that are not streams."""
+    """Attachments, which libavformat presents as streams."""
     files = fill(size, lambda i: element("61A7", element("466E", b"a") + element("4660", b"image/png") + integer("46AE", i + 1) + element("465C", b"a")))
     return document(tracks(), element("1941A469", files))
 
@@ -188,12 +188,12 @@ def seek_heads(size):
 
 
 def unknown_elements(size):
-    """Elements of no length that nobody knows."""
+    """Unknown empty elements."""
     return document(tracks(), b"\xec\x80" * (size // 2))
 
 
 def resync(size):
-    """What is no element makes the demuxer search."""
+    """Bytes that are no element, so that the demuxer has to search for the next one."""
     return document(tracks(), clusters=fill(size, lambda i: cluster(i, b"\x00\x00")))
 
 

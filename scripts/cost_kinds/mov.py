@@ -43,7 +43,7 @@ def user_data(size):
 
 
 def metadata_keys(size):
-    """Each name is compared with all before."""
+    """Each name is compared with all names before it."""
     count = size // 60
     keys = full(b"keys", struct.pack(">I", count) + b"".join(box(b"mdta", b"k%d" % i) for i in range(count)))
     values = b"".join(struct.pack(">II", 8 + 17, i + 1) + box(b"data", struct.pack(">II", 1, 0) + b"v") for i in range(count))
@@ -52,7 +52,7 @@ def metadata_keys(size):
 
 
 def chapters(size):
-    """Chapters of Nero's kind, in many boxes of 255."""
+    """Chapters in Nero's format, in many boxes of 255."""
     one = b"".join(struct.pack(">QB", (255 - i) * 10_000_000, 1) + b"c" for i in range(255))
     return document(track() + box(b"udta", fill(size, lambda i: full(b"chpl", struct.pack(">IB", 0, 255) + one, 1))))
 
@@ -74,7 +74,7 @@ def descriptions(size):
 
 
 def chunks_out_of_order(size):
-    """Sample to chunk runs for each chunk, which fall."""
+    """A sample-to-chunk run for each chunk, with decreasing chunk offsets."""
     count = size // 24
     tables = full(b"stts", struct.pack(">III", 1, count, 10)) + full(b"stsc", struct.pack(">I", count) + b"".join(struct.pack(">III", i + 1, 1 + i % 2, 1) for i in range(count))) + full(b"stsz", struct.pack(">II", 1, count)) + full(b"stco", struct.pack(">I", count) + b"".join(struct.pack(">I", 40 + count - i) for i in range(count)))
     return document(track(tables), bytes(100))
@@ -100,20 +100,20 @@ def fragments_falling(size):
 
 
 def track_numbers(size):
-    """Runs of samples of a track beside one whose number is negative for a signed integer."""
+    """Runs of samples in a track. Another track has a number that is negative as a signed integer."""
     run = full(b"trun", struct.pack(">I", 0))
     moof = box(b"moof", full(b"mfhd", struct.pack(">I", 1)) + box(b"traf", full(b"tfhd", struct.pack(">I", 1), 0, 0x20000) + run * (size // 16)))
     return FILE + box(b"moov", HEADER + track(EMPTY) + track(EMPTY, number=1 << 31) + EXTENDS) + moof + fragment(2)
 
 
 def segment_indexes(size):
-    """An index of segments for each reference."""
+    """Many segment indexes of 100 references each."""
     sidx = full(b"sidx", struct.pack(">IIIIHH", 1, 1000, 0, 0, 0, 100) + struct.pack(">III", 1, 1, 0) * 100)
     return FILE + box(b"moov", HEADER + track(EMPTY) + EXTENDS) + fill(size, lambda i: sidx) + fragment(1)
 
 
 def items(size):
-    """Pictures of an HEIF file that are not there."""
+    """Pictures of an HEIF file that do not exist."""
     count = min(65_000, size // 60)
     handler = full(b"hdlr", struct.pack(">I4s", 0, b"pict") + bytes(12) + b"\0")
     infe = b"".join(full(b"infe", struct.pack(">HH4s", i + 1, 0, b"av01") + b"\0", 2) for i in range(count))
@@ -133,7 +133,7 @@ def empty_boxes(size):
 
 
 def nested_boxes(size):
-    """Containers of nothing."""
+    """Empty containers."""
     return document(track() + b"\0\0\0\x08udta" * (size // 8))
 
 

@@ -27,7 +27,7 @@ def full(kind: bytes, *parts: bytes, version: int = 0, flags: int = 0) -> bytes:
 
 
 def boxes(data: bytes) -> list[tuple[bytes, bytes]]:
-    """The boxes in `data`: name and content."""
+    """Returns name and content of the boxes in `data`."""
     found, at = [], 0
     while at + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
@@ -41,7 +41,7 @@ def times(unit: bytes, size: int) -> bytes:
 
 
 def numbered(make: Callable[[int], bytes], size: int) -> bytes:
-    """As many as there is room for, each made of its number."""
+    """Returns as many items as `size` has room for, each built from its number."""
     return b"".join(map(make, range(max(1, size // len(make(0))))))
 
 
@@ -50,12 +50,12 @@ def top_level() -> list[tuple[bytes, bytes]]:
 
 
 def with_moov(change: Callable[[bytes], bytes]) -> bytes:
-    """The fixture, whose moov comes last, with another content of its moov."""
+    """Returns the fixture with a changed content of its moov, which comes last."""
     return b"".join(box(kind, change(content) if kind == b"moov" else content) for kind, content in top_level())
 
 
 def inserted(path: tuple[bytes, ...], addition: bytes, replaces: tuple[bytes, ...] = ()) -> bytes:
-    """The fixture with boxes at the end of the first box at this path below moov, in place of those with these names."""
+    """Returns the fixture with boxes added at the end of the first box at this path below moov. They replace the boxes of these names."""
 
     def change(content: bytes, rest: tuple[bytes, ...]) -> bytes:
         if not rest:
@@ -83,7 +83,7 @@ def elst(edits: int, length: int, start: Callable[[int], int]) -> bytes:
 
 
 def movie(*tracks: bytes, others: bytes = b"") -> bytes:
-    """A file of a moov alone."""
+    """Returns a file that contains only a moov."""
     mvhd = full(b"mvhd", u32(0, 0, 1000, 60_000, 0x10000, 0x1000000, 0, 0), IDENTITY, bytes(24), u32(len(tracks) + 1))
     return box(b"ftyp", b"isom", u32(512), b"isom") + box(b"moov", mvhd, *tracks, others)
 
@@ -99,7 +99,7 @@ TABLES = {
 
 
 def track(number: int = 1, handler: bytes = b"vide", media: bytes = b"", others: bytes = b"", **tables: bytes) -> bytes:
-    """A track of ten pictures, with other tables and further boxes."""
+    """Returns a track of ten pictures, with other tables and additional boxes."""
     named = {**TABLES, **{name.encode(): table for name, table in tables.items()}}
     tkhd = full(b"tkhd", u32(0, 0, number, 0, 60_000, 0, 0, 0, 0), IDENTITY, u32(64 << 16, 48 << 16), flags=3)
     mdhd = full(b"mdhd", u32(0, 0, 1000, 60_000), b"\x55\xc4\0\0")
@@ -150,7 +150,7 @@ def cmvd_everywhere(size: int) -> bytes:
 
 
 def nested(kind: bytes, size: int, depth: int = 9, header: bytes = b"") -> bytes:
-    """Many boxes, each of them `depth` deep."""
+    """Many boxes, each nested `depth` levels deep."""
     inner = b""
     for _ in range(depth):
         inner = box(kind, header, inner)
@@ -175,7 +175,7 @@ def dimg(size: int) -> bytes:
 
 
 def associations(size: int) -> bytes:
-    """Each item has each property."""
+    """Each item has all properties."""
     properties = min(size // 32, 127)
     ipco = box(b"ipco", full(b"ispe", u32(64, 48)) * properties)
     one = lambda i: struct.pack(">HB", i & 0xFFFF, properties) + bytes(range(1, properties + 1))
@@ -223,7 +223,7 @@ def chapter_track(size: int) -> bytes:
 
 
 def counts(edits: int, samples: int, start: int = 0) -> bytes:
-    """Edits of a track of equal samples, each of which presents all of it."""
+    """Many edits of a track of equal samples. Each edit presents all samples."""
     return movie(
         track(
             others=elst(edits, 60_000, lambda _: start),
@@ -235,7 +235,7 @@ def counts(edits: int, samples: int, start: int = 0) -> bytes:
 
 
 def misread(size: int, length: int = 0, start: int = 0, again: bytes = b"", **tables: bytes) -> bytes:
-    """Edits of a track whose tables libavformat reads in a way of its own: each presents all samples, and seems to present few."""
+    """Edits of a track whose tables libavformat interprets differently. Each edit presents all samples, but seems to present few."""
     samples = size // 8
     usual = {
         "stts": full(b"stts", u32(1, samples, 1)),
@@ -246,12 +246,12 @@ def misread(size: int, length: int = 0, start: int = 0, again: bytes = b"", **ta
 
 
 def keyframes(size: int) -> bytes:
-    """Every tenth of the samples."""
+    """Marks every tenth sample as a keyframe."""
     return full(b"stss", u32(size // 80, *range(1, size // 80 * 10, 10)))
 
 
 def sample_groups(size: int) -> bytes:
-    """Runs of two billion samples each."""
+    """Many runs of two billion samples each."""
     group = full(b"sbgp", b"rap ", u32(size // 8), u32(0x7FFFFFFF, 1) * (size // 8))
     return inserted(STBL, full(b"sgpd", b"rap ", u32(1, 1), b"\x80", version=1) + group, (b"sgpd", b"sbgp"))
 
@@ -261,7 +261,7 @@ def several_mdats(size: int) -> bytes:
 
 
 def random_box(chance: random.Random, size: int, depth: int) -> bytes:
-    """A box of about this size, and of any kind that libavformat knows or does not know."""
+    """Returns a box of about this size, of a random kind that libavformat knows or does not know."""
     kind = chance.choice(NAMES)
     if depth < 9 and size > 64 and chance.random() < 0.6:
         parts, left = [], size
@@ -283,7 +283,7 @@ colr avcC hvcC esds avc1 hvc1 mp4a jpeg mdat ftyp mdhd mvhd tkhd vmhd smhd abcd"
 
 
 def random_tree(size: int, chance: random.Random) -> bytes:
-    """A movie with boxes of any kind, anywhere."""
+    """Returns a movie with boxes of random kinds at random places."""
     parts, left = [], size
     while left > 0:
         parts.append(random_box(chance, left if chance.random() < 0.3 else chance.randrange(8, left + 9), chance.randrange(4)))
@@ -296,7 +296,7 @@ def random_tree(size: int, chance: random.Random) -> bytes:
 
 
 KINDS: dict[str, Callable[[int], bytes]] = {
-    # What is for decryption.
+    # Boxes for decryption.
     "pssh": lambda size: inserted((), numbered(pssh, size)),
     "pssh_in_trak": lambda size: inserted((b"trak",), numbered(pssh, size)),
     "pssh_in_moof": lambda size: fragmented() + moof(0, numbered(pssh, size)) + box(b"mdat", bytes(50)),
@@ -320,7 +320,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "ctts_beyond_its_box": lambda size: misread(
         size, ctts=full(b"ctts", u32(3, 1, 0)) + box(b"free", u32(size // 8, -1_000_000_000)), stss=keyframes(size)
     ),
-    # Names to search for, again and again.
+    # Names that libavformat searches repeatedly.
     "meta_names": lambda size: movie(track(stsd=full(b"stsd", u32(1), times(b"meta", size)))),
     "meta_boxes": lambda size: inserted((), nested(b"meta", size)),
     "meta_without_handler": lambda size: inserted((), times(box(b"meta", bytes(40)), size)),
@@ -394,7 +394,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "associations": associations,
 }
 RANDOM = {f"random_{number}": random_tree for number in range(1, 9)}
-# What takes a long list to show.
+# Kinds that need a long list to reveal a cost.
 SIZES = {"empty_boxes": 15 << 20, "fragments_without_media": 32 << 10}
 GRAB: dict[str, tuple[str, ...]] = {"fragments_without_media": ("--at", "9000000000000")}
 SHORT = ("pssh", "meta_names", "cmvd_everywhere", "fragments", "tags", "elst_times_samples", "random_1")

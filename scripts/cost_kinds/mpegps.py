@@ -22,7 +22,7 @@ def tiny_packets(size):
 
 
 def sequence_headers(size):
-    """Frames that are headers only."""
+    """Frames that consist of headers only."""
     return PACK + fill(size, lambda i: pes(0xE0, (SEQUENCE + b"\0\0\1\0\0\x0f\xff\xf8") * 50, i * 3600))
 
 
@@ -31,7 +31,7 @@ def falling_times(size):
 
 
 def streams(size):
-    """A packet of each stream there may be."""
+    """Packets of all possible streams."""
     return PACK + pes(0xE0, SEQUENCE, 0) + fill(size, lambda i: pes(0xBD, b"\0\0\0\0", i, bytes([0x20 + i % 224])))
 
 
@@ -48,7 +48,7 @@ def stream_maps(size):
 
 
 def start_codes(size):
-    """Codes of nothing."""
+    """Start codes without content."""
     return PACK + pes(0xE0, SEQUENCE, 0) + b"\0\0\1\x05" * (size // 4)
 
 

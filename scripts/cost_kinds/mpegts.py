@@ -12,7 +12,7 @@ def crc(data):
 
 
 def packet(pid, payload, start=True, count=0):
-    """188 bytes, filled up by an adaptation field."""
+    """Returns a packet of 188 bytes. An adaptation field fills it up."""
     head = bytes([0x47, (0x40 if start else 0) | pid >> 8, pid & 255])
     room = 184 - len(payload)
     if room == 0:
@@ -57,7 +57,7 @@ PPS = bytes.fromhex("0000000168ce3c80")
 
 
 def delimiters(size):
-    """An access unit delimiter is a frame to the parser."""
+    """Access unit delimiters, each of which the parser treats as a frame."""
     return HEAD + fill(size, lambda i: packet(101, (b"\0\0\1\x09\xf0" * 40)[:184] if i else b"\0\0\1\xe0\0\0\x80\x80\x05" + stamp(2, 0) + b"\0\0\1\x09\xf0" * 30, not i, i))
 
 
@@ -72,24 +72,24 @@ def falling_times(size):
 
 
 def programs(size):
-    """Tables of programs that change with each."""
+    """Program tables, each with different programs."""
     return fill(size, lambda i: pat([(1 + (i * 40 + j) % 60_000, 100 + (i * 40 + j) % 8000) for j in range(40)], i, i)) + HEAD
 
 
 def program_maps(size):
-    """Maps that name other streams each time."""
+    """Program maps, each with different streams."""
     streams = lambda i: [(0x1B, 200 + (i * 20 + j) % 7900, b"") for j in range(20)]
     return pat([(1, 100)]) + fill(size, lambda i: pmt(100, 1, streams(i), i, i))
 
 
 def streams(size):
-    """A hundred streams with a packet each, over and over."""
+    """95 streams, with one packet of each in turn."""
     head = pat([(1, 100)]) + pmt(100, 1, [(0x1B, 200 + j, b"") for j in range(95)])
     return head + fill(size, lambda i: pes(200 + i % 95, i * 90, SPS + PPS, i // 95))
 
 
 def unknown_streams(size):
-    """Streams whose codec is guessed from what they hold."""
+    """Streams whose codec is guessed from their content."""
     head = pat([(1, 100)]) + pmt(100, 1, [(0x06, 200 + j, b"") for j in range(95)])
     return head + fill(size, lambda i: pes(200 + i % 95, i * 90, b"\xff" * 100, i // 95, 0xBD))
 
@@ -99,7 +99,7 @@ def tiny_pes(size):
 
 
 def services(size):
-    """Descriptions of services that are not there."""
+    """Descriptions of services that do not exist."""
     entry = lambda n: n.to_bytes(2, "big") + b"\xfc\x80\x0a\x48\x08\x01\x02ab\x02cd\0"
     return HEAD + fill(size, lambda i: section(0x11, 0x42, 1, b"\0\1\xff" + b"".join(entry((i * 10 + j) % 60_000) for j in range(10)), i, i))
 

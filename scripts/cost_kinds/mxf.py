@@ -41,12 +41,12 @@ def document(metadata, before=b""):
 
 
 def sets(size):
-    """Each set is compared with all before."""
+    """Each set is compared with all sets before it."""
     return document(fill(size, lambda i: a_set(0x36, i)))
 
 
 def index_segments(size):
-    """Sorted, each anew."""
+    """Index segments, which are sorted again for each segment."""
     segment = lambda i: klv(SET.format(2, 1).replace("0d010101010201", "0d010201011001"), item(0x3C0A, uid(i)) + item(0x3F0C, struct.pack(">Q", i)) + item(0x3F05, b"\0\0\0\1") + item(0x3F06, b"\0\0\0\2") + item(0x3F07, b"\0\0\0\1"))
     return document(fill(size, segment))
 
@@ -56,19 +56,19 @@ def primer(count):
 
 
 def dynamic_tags(size):
-    """Each is looked for among all that the primer has."""
+    """Each tag is searched among all entries of the primer."""
     count = min(65_000, size // 36)
     items = item(0xFFFE, b"\0") * (size // 2 // 5)
     return document(klv(SET.format(1, 0x36), items), primer(count))
 
 
 def primers(size):
-    """Packs that say that they are long."""
+    """Primer packs that declare a large size."""
     return document(fill(size, lambda i: klv("060e2b34020501010d01020101050100", struct.pack(">II", 65536, 18))))
 
 
 def one_track_often(size):
-    """Each reference to a track leads through all of its components."""
+    """Many references to one track. For each, all components of the track are visited."""
     count = size // 64
     storage = a_set(0x18, 1, item(0x1901, references(2, 3)))
     preface = a_set(0x2F, 0, item(0x3B03, uid(1)))
@@ -81,7 +81,7 @@ def one_track_often(size):
 
 
 def partitions(size):
-    """Each names the one before."""
+    """Each partition names the partition before it."""
     head = partition(2, 0, footer=size)
     parts = [head, ESSENCE]
     length = len(head) + len(ESSENCE)

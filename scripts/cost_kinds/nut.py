@@ -37,7 +37,7 @@ def piece(code, body):
 
 
 def main():
-    # One frame code for all: the key flag and the size are written with each frame.
+    # All frames share one frame code: the key flag and the size are written with each frame.
     table = v(0x1000 >> 12 << 12) + v(6) + s(0) + v(1) + v(0) + v(0) + v(0) + v(256 - 1)
     return piece(MAIN, v(3) + v(1) + v(65536) + v(1) + v(1) + v(25) + table)
 
@@ -55,7 +55,7 @@ def document(more):
 
 
 def tags(size):
-    """Each name is compared with all before."""
+    """Each name is compared with all names before it."""
     pairs = lambda i: text(b"k%d" % i) + s(-1) + text(b"v")
     body = fill(size, pairs)
     count = body.count(b"\1\1v") or size // 9

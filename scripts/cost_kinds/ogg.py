@@ -32,7 +32,7 @@ THEORA = b"\x80theora\3\2\1" + struct.pack(">HH", 10, 8) + b"\0\0\xa0\0\0\x78\0\
 
 
 def pages_of(serial, packet, number=1, size=200):
-    """One packet over pages of `size` segments."""
+    """Splits one packet into pages of `size` segments."""
     parts = []
     step = 255 * size
     for start in range(0, len(packet) + 1, step):
@@ -57,12 +57,12 @@ def entry(value):
 
 
 def many_comments(size):
-    """Each name is compared with all before."""
+    """Each name is compared with all names before it."""
     return document(comments(fill(size, lambda i: entry(b"%d=v" % i)), 1 << 30))
 
 
 def one_comment(size):
-    """All values go behind those before."""
+    """Many values of one name, each of which is appended to the values before it."""
     return document(comments(fill(size, lambda i: entry(b"a=v")), 1 << 30))
 
 
@@ -71,17 +71,17 @@ def chapters(size):
 
 
 def packet_over_pages(size):
-    """A packet over pages of 255 bytes."""
+    """A packet split into pages of 255 bytes."""
     return document(comments(bytes(size), 0), size=1)
 
 
 def packets_over_pages(size):
-    """Pages of one byte that all continue a packet: the stream's buffer is copied for each."""
+    """Pages of one segment that all continue a packet. The stream's buffer is copied for each page."""
     return document(comments(b"", 0), fill(size, lambda i: page(1, i + 2, -1, b"\0" * 255, 1 if i else 0, b"\xff")))
 
 
 def empty_packets(size):
-    """255 packets of nothing in each page."""
+    """Each page contains 255 empty packets."""
     return document(comments(b"", 0), fill(size, lambda i: page(1, i + 2, i, b"", 0, bytes(255))))
 
 

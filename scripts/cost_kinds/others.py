@@ -77,7 +77,7 @@ def ivf_falling(size):
 
 
 def vp9_superframes(size):
-    """255 frames of nothing in each packet."""
+    """Each packet contains 255 empty frames."""
     inner = b"\xc0" + bytes(8) + b"\xc0"
     return ivf(b"VP90", fill(size, lambda i: struct.pack("<IQ", len(inner), i) + inner))
 
@@ -95,7 +95,7 @@ def yuv_huge(size):
 
 
 def riff_wtv(size):
-    """Chunks of nothing."""
+    """Empty chunks."""
     return bytes.fromhex("b7d800203749da11a64e0007e95ead8d") + bytes(size)
 
 

@@ -1,8 +1,8 @@
-"""What the generators share."""
+"""Shared by the generators."""
 
 
 def fill(size, part):
-    """part(0), part(1) and so on, about as many bytes as `size`."""
+    """Returns part(0), part(1) and so on, about `size` bytes in all."""
     parts = []
     length = 0
     while length < size:

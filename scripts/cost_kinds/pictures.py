@@ -17,7 +17,7 @@ def gif_frame(x=0, y=0, width=1, height=1, dispose=1):
 
 
 def gif_small_frames(size):
-    """Frames of a pixel on a canvas of 8K, each a whole picture."""
+    """Frames of one pixel on a canvas of 8K. Each frame becomes a whole picture."""
     return gif(8192, 4320, fill(size, lambda i: gif_frame()))
 
 
@@ -58,7 +58,7 @@ def apng_small_frames(size):
 
 
 def apng_texts(size):
-    """Texts of a megabyte in a kilobyte."""
+    """Texts of 4 MB, compressed to kilobytes."""
     text = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1) + b"a" * 4_000_000, 9))
     return apng(16, 16, apng_frame(0, 16, 16), fill(size, lambda i: text))
 
@@ -87,16 +87,16 @@ def jpeg(start, width, height, scans):
 
 
 def jpeg_progressive_scans(size):
-    """Each scan goes over all of the picture."""
+    """Each scan covers the whole picture."""
     def scan(i):
-        # A code of one bit and fourteen more say that the next 32,767 blocks have nothing.
+        # A one-bit code and fourteen further bits mark the next 32,767 blocks as empty.
         low = 1 + i % 63
         return segment(0xDA, b"\1\1\0" + bytes([low, low, 0x00])) + b"\x7f\xfe" * 18
     return jpeg(0xC2, 8192, 4320, END_OF_MANY + fill(size, scan))
 
 
 def jpeg_scans(size):
-    """Scans of a sequential picture."""
+    """Many scans of a sequential picture."""
     return jpeg(0xC0, 8192, 4320, fill(size, lambda i: segment(0xDA, b"\1\1\0\0\x3f\0") + b"\0"))
 
 
@@ -113,14 +113,14 @@ def jpeg_profiles(size):
 
 
 def exif(size):
-    """Directories that lead to one another."""
+    """Directories that refer to one another."""
     entries = b"".join(struct.pack(">HHII", 0x8769, 4, 1, 8) for _ in range(5000))
     body = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 5000) + entries + bytes(4)
     return jpeg(0xC0, 16, 16, fill(size, lambda i: segment(0xE1, body)) + segment(0xDA, b"\1\1\0\0\x3f\0") + bytes(8))
 
 
 def exif_tree(size):
-    """A directory at each level that lists the next one twice and more."""
+    """A tree of directories. Each level refers eight times to the next one."""
     levels = 20
     places = [8 + level * (2 + 12 * 8 + 4) for level in range(levels + 1)]
     body = b"MM\0*" + struct.pack(">I", 8)
@@ -145,18 +145,18 @@ def frames_of(data, size, codec=b"MJ2C"):
 
 
 def jpeg2000_tiles(size):
-    """A tile of a pixel has its tables."""
+    """Tiles of one pixel. Each tile needs its own tables."""
     side = max(2, int((size / 17) ** 0.5))
     return frames_of(jpeg2000(side, side, (1, 1), 4, tiles=side * side), size)
 
 
 def jpeg2000_precincts(size):
-    """A precinct of two pixels, of 8K."""
+    """Precincts of two pixels in a picture of 8K."""
     return frames_of(jpeg2000(8192, 4320, (8192, 4320), 2, 1), size)
 
 
 def jpeg2000_blocks(size):
-    """Code blocks of 16 pixels, of 8K."""
+    """Code blocks of 16 pixels in a picture of 8K."""
     return frames_of(jpeg2000(8192, 4320, (8192, 4320), 2), size)
 
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Runs five tasks with posterframe, ez-ffmpeg and PyAV, checks what they write, and counts the lines of each.
 
-    nice scripts/five_tasks/run.py [--work target/five-tasks]
+        nice scripts/five_tasks/run.py [--work target/five-tasks]
 
-Needs FFMPEG_DIR or the system's FFmpeg for posterframe, and about 1 GB in the work folder. Prints the tables of docs/library.md. Installs
-by pip: PyAV, whose wheel contains FFmpeg 8.1 as shared libraries, Pillow, NumPy, and an ffmpeg that encodes the test videos. ez-ffmpeg links
-the same FFmpeg 8.1 as PyAV, by the headers of the crate ffmpeg-src: ez-ffmpeg 0.19.3 does not compile with FFmpeg 9.
+    Needs FFMPEG_DIR or the system's FFmpeg for posterframe, and about 1 GB in the work folder. Prints the tables of docs/library.md.
+    Installs by pip: PyAV, whose wheel contains FFmpeg 8.1 as shared libraries, Pillow, NumPy, and an ffmpeg that encodes the test videos.
+    ez-ffmpeg links the same FFmpeg 8.1 as PyAV, with the headers of the crate ffmpeg-src, because ez-ffmpeg 0.19.3 does not compile with
+    FFmpeg 9.
 
 The tasks: the first frame of a file; the exact frame at 5 s of a URL; ten frames; 100 tiles of a storyboard; information as JSON.
 """
@@ -40,9 +41,9 @@ SOURCES = {
     "ez-ffmpeg": HERE / "ez_ffmpeg/src/main.rs",
     "PyAV": HERE / "pyav.py",
 }
-# A film of 60 s, one of 4 s that a phone turned, and one of 4 s whose pixels are 16:9.
+# A film of 60 s, a rotated one of 4 s as from a phone, and one of 4 s with pixels of 16:9.
 FILMS = ("film.mp4", "turned.mp4", "wide.mp4")
-# Peak signal-to-noise ratio of a JPEG and the frame that it shows, at least. The neighbours of a frame of the test film have 17 dB.
+# The minimum peak signal-to-noise ratio of a JPEG and its frame. Neighbouring frames of the test film have 17 dB.
 SAME_DB = 25.0
 
 
@@ -86,7 +87,7 @@ def ffmpeg8(work: Path, python: Path) -> tuple[Path, Path]:
 
 
 def commands(work: Path, python: Path, ours: Path | None) -> dict[str, tuple[list[object], dict[str, str]]]:
-    """Builds the programs. Returns the command and the environment of each library."""
+    """Builds the programs. Returns the command and the environment for each library."""
     prefix, libraries = ffmpeg8(work, python)
     environment = dict(os.environ)
     if ours is None:
@@ -103,7 +104,7 @@ def commands(work: Path, python: Path, ours: Path | None) -> dict[str, tuple[lis
 
 
 def films(work: Path, python: Path) -> None:
-    """Encodes the films, and some true frames of the long one."""
+    """Encodes the films, and some reference frames of the long one."""
     code = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
     ffmpeg = run(python, "-c", code, capture_output=True, text=True).stdout.strip()
     data, truth = work / "data", work / "truth"
@@ -126,7 +127,7 @@ def films(work: Path, python: Path) -> None:
 
 
 def lines(library: str, task: str) -> int:
-    """Counts the lines of a task's function, without its first line, its end and the lines that only return."""
+    """Counts the lines of a task's function, without its first line, its end, and lines that only return."""
     text = SOURCES[library].read_text()
     if library == "PyAV":
         functions = re.findall(r"^def (\w+)\(.*?\):\n((?:    .*\n|\n)+)", text, re.M)
@@ -137,7 +138,7 @@ def lines(library: str, task: str) -> int:
     return sum(1 for line in body.splitlines() if line.strip() and line.strip() != "Ok(())")
 
 
-# Run by the environment's Python, which has NumPy and Pillow.
+# This code runs in the environment's Python, which has NumPy and Pillow.
 CHECK = r"""
 import json, sys
 import numpy as np
@@ -181,7 +182,7 @@ print(json.dumps(told))
 
 
 def verdict(task: str, film: str, told) -> str:
-    """What the output of a task on a film is worth, in words."""
+    """Judges the output of a task on a film, in words."""
     if task == "information":
         video = next(stream for stream in told["streams"] if stream and (stream.get("kind") or stream.get("codec_type")) == "video")
         keys = len(json.dumps(told).split('":')) - 1
