@@ -162,7 +162,7 @@ fn colours_are_right_in_each_matrix_and_range_tagged_or_not() -> Outcome {
         let frame = frame(&name)?;
         for format in formats() {
             let picture = decode(&frame.encode(&Encoding::default().with_format(format))?)?;
-            // The primaries of SMPTE 170M are not those of BT.709: scripts/colour_science.py computes the same colours in BT.709.
+            // SMPTE 170M has other primaries than BT.709. scripts/colour_science.py computes these colours in BT.709.
             let expected = match kind {
                 "bt601" => [[187, 45, 30], [61, 189, 27], [40, 44, 192], [192; 3]],
                 _ => PATCHES,

@@ -1,5 +1,5 @@
 //! Storyboards that the job and the command write into a bucket and into a folder. A storyboard must be complete or absent, and written
-//! once, whatever interferes.
+//! only once, also after failures, replaced videos and concurrent writers.
 
 mod common;
 #[path = "common/servers.rs"]

@@ -29,7 +29,7 @@ const FIRST_FRAME: f64 = 0.046_444;
 /// Additional packets: a keyframe, the frame itself, and the frame behind it to which it refers.
 const MORE_PACKETS: f64 = 2.5;
 
-/// A frame, and what it cost.
+/// A frame and its cost.
 struct Taken {
     seconds: f64,
     reason: FrameReason,

@@ -197,7 +197,7 @@ impl Run {
 }
 
 impl Synthetic {
-    /// Starts the bucket, lets the program process its first object, and writes the rows of all.
+    /// Starts the bucket, lets the program process the first object, and writes the rows of all others.
     pub(crate) fn start(objects: u64, program: &'static str) -> Outcome<Self> {
         let film = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/h264_end.mp4"))?;
         let numbers = Arc::new(Numbers { objects, film, requests: AtomicU64::new(0), put: Mutex::default() });
