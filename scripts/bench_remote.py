@@ -256,7 +256,7 @@ def local_cpu(path: Path, tools: Tools, runs: int, limit: float) -> float | None
     return statistics.median(figures)
 
 
-# --- What is needed -------------------------------------------------------------------------------------------------
+# --- Needed bytes ---------------------------------------------------------------------------------------------------
 
 
 def need(path: Path, ffprobe: str) -> Need:

@@ -48,8 +48,8 @@ build() {
     log=$(mktemp)
     program=$target/debug/posterframe
 
-    # Packages and libav come while cargo compiles the crates that need neither. The crate that reads FFmpeg's headers may fail in this pass.
-    # The process group of its own (set -m) lets an interrupt end all of it.
+    # Packages and libav are fetched while cargo compiles the crates that need neither. The crate that reads FFmpeg's headers may fail in
+    # this pass. A separate process group (set -m) lets an interrupt end all of it.
     set -m
     (compile --keep-going) &
     compiling=$!

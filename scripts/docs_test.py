@@ -190,7 +190,7 @@ def judge(block):
         raise Wrong(f"the mark {block.mark!r} is none of run, moto, by, account, text with what belongs to it")
 
 
-# What is said in passing
+# Commands in the text
 
 
 class Program:

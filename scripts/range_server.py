@@ -276,7 +276,7 @@ class Connection(BaseHTTPRequestHandler):
             if self.client_left():
                 raise ConnectionAbortedError
             count = os.sendfile(self.connection.fileno(), file, start + self.entry.sent, count)
-            if count == 0:  # the file has been cut since its size was told
+            if count == 0:  # the file was truncated after its size was sent
                 raise ConnectionAbortedError
             self.entry.sent += count
 
