@@ -75,7 +75,7 @@ lanes=()
 # Without libav, nothing can be compiled.
 [ "$libav" = 0 ] || finish
 
-# The steps below do not include all feature sets. `make lint` checks them, and CI runs it in parallel.
+# Format, lints and some feature sets. `make lint` checks all sets, and CI runs it in parallel.
 step lint scripts/lint.sh --short
 # The linked code: crates against deny.toml, C libraries against the table of advisories, and the tests of these scripts.
 step deny scripts/deny.sh

@@ -406,7 +406,7 @@ fn frames_between_two_times_are_all_there() -> Outcome {
             at = following.map_or(frame.1, |(_, seconds, _)| f64::midpoint(frame.1, *seconds));
         }
         prop_assert!(found.is_sorted_by_key(|(pts, ..)| *pts), "{}", what);
-        // The frame one tick behind the last one must lie behind the end of the range.
+        // A single call one tick behind the last frame must give a frame behind the end of the range.
         let last = found.last().map_or(start.as_secs_f64(), |(_, seconds, _)| seconds + tick + 0.000_001);
         if last < end.as_secs_f64() - tick
             && let Some((_, seconds, _)) = single(last)
