@@ -13,9 +13,9 @@ use common::{Outcome, fixture_bytes, planes_md5};
 use matroska::{CLUSTER, CUES, INFO, SEGMENT, TRACKS, all, cue, element, integer, seek_head};
 use posterframe::{Limits, Media, OpenOptions};
 
-/// The frames of the file. They are a millisecond apart, so that the last one is at 59.999 s.
+/// The number of frames in the file. They are a millisecond apart, so the last one is at 59.999 s.
 const FRAMES: u64 = 60_000;
-/// The frames of a cluster.
+/// The number of frames in a cluster.
 const CLUSTER_FRAMES: u64 = 1_000;
 
 /// Builds a file that repeats the frames of `ffv1_keyframes.mkv`, with a cue for each frame.
@@ -53,7 +53,7 @@ fn many_cues() -> Outcome<Vec<u8>> {
 #[test]
 fn the_frame_is_right_whatever_the_size_of_the_cues() -> Outcome {
     let bytes = many_cues()?;
-    // Without the cues, 55,003 packets come before the frame.
+    // Without the cues, the search would read the 55,003 packets before the frame, which exceeds this limit.
     let mut limits = Limits::default();
     limits.max_packets = CLUSTER_FRAMES;
     let mut media = Media::open(Cursor::new(bytes), &OpenOptions::default().with_limits(limits))?;
