@@ -63,7 +63,7 @@ SLOW, SLOW_RUNS = 10, 3
 
 @dataclass
 class Run:
-    """One program on one file, once."""
+    """The cost of one program on one file, once."""
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -199,7 +199,7 @@ def execute(command: list[str], run: Run, environment: dict[str, str], limit: fl
         )  # fmt: skip
         try:
             launcher.wait(limit)
-        except BaseException as problem:  # an interrupt too does not reach another session by itself
+        except BaseException as problem:  # even an interrupt does not reach another session by itself
             os.killpg(launcher.pid, signal.SIGKILL)
             launcher.wait()
             if not isinstance(problem, subprocess.TimeoutExpired):
@@ -378,7 +378,7 @@ def against_floor(needs: dict[str, Need], figures: Figures, cpu: Cpu, grabs: lis
 
 
 def tables(needs: dict[str, Need], figures: Figures, cpu: Cpu, programs: list[str], arguments) -> None:
-    """Everything, in Markdown."""
+    """Prints all tables in Markdown."""
     header("Files, and what any reader needs of them (MB = 10^6 bytes).",
            "file", "MB", "moov MB", "index MB", "packets", "packets MB", "needed MB")  # fmt: skip
     for name, of_file in needs.items():
@@ -414,7 +414,7 @@ def tables(needs: dict[str, Need], figures: Figures, cpu: Cpu, programs: list[st
 
 
 def environment(server: Server, tools: dict[str, str]) -> dict[str, str]:
-    """Ours without proxies and without anyone's credentials, but with some that the range server does not look at."""
+    """Returns this environment without proxies and real credentials. The range server does not check the credentials that it has."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -164,7 +164,7 @@ class Campaign:
         return lambda: chance.choice(self.files)[0].read_bytes()
 
     def copy(self, path: Path, name: str, number: int) -> tuple[bytes, list[str], str]:
-        """Makes a copy. Returns it with its changes, and the time to request."""
+        """Makes a copy. Returns the copy, its changes, and the time of the frame to request."""
         chance = random.Random(f"{self.options.seed} {name} {number}")
         made = mutant(path.read_bytes(), number, chance, self.other(chance))
         return made.data, made.changes, chance.choice(TIMES)

@@ -89,7 +89,7 @@ answers, folder = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
 
 
 def told(value):
-    """Leaves out what is not told, as ffprobe does."""
+    """Leaves out values that are not reported, as ffprobe does."""
     if isinstance(value, dict):
         return {key: told(inside) for key, inside in value.items() if inside is not None}
     return [told(inside) for inside in value] if isinstance(value, list) else value
