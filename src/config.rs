@@ -1,4 +1,4 @@
-//! Settings from environment variables. No other module reads the environment.
+//! Settings from environment variables. Other modules read only AWS's own variables and the two that begin with `S3_`.
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
@@ -29,6 +29,8 @@
 //! | `OVERWRITE_CONTENTS` | `false` | whether back-fills (S3 Batch, `posterframe backfill`) overwrite existing contents |
 //! | `LOG_FORMAT` | | `text` (messages only) or `json`, with the function's Korean messages; unset: `text` with English messages |
 //! | `RUST_LOG` | `info`; English: `warn` | filter for log messages, in the syntax of `tracing` |
+//! | `S3_REQUEST_PAYER` | | `requester`: the caller pays for requests to a Requester Pays bucket of another account |
+//! | `S3_EXPECTED_BUCKET_OWNER` | | the account id that must own the bucket; S3 refuses requests for a bucket of another account |
 //! | `NO_COLOR` | | if set and not empty, output has no colours |
 //!
 //! The Lambda function ignores `STORE_DIR` and `CATALOG_SQLITE` and reads these variables as well (`LambdaConfig`,

@@ -573,6 +573,30 @@ fn it_ends_in_order_when_it_is_terminated() -> Outcome {
     Ok(())
 }
 
+/// A video without an id in its name takes a new id, which must not be one that the name of another video contains.
+#[test]
+fn videos_without_an_id_come_last() -> Outcome {
+    let names = ["9_i.mp4", "1_a.mp4", "2_b.mp4", "a_meeting.mp4", "trip.mp4", "sub/another.mp4"];
+    for jobs in ["1", "8"] {
+        let folder = folder(&names)?;
+        let told = json_of(&local(&folder, &["--jobs", jobs]).output()?)?;
+        assert_eq!(told["counts"], json!({"processed": 6}), "{told}");
+        let url = format!("sqlite://{}", folder.path().join("catalog.sqlite3").display());
+        let rows: Vec<(i64, String, String)> = run(async {
+            use sqlx::Connection as _;
+            let mut connection = sqlx::SqliteConnection::connect(&url).await?;
+            let select = "SELECT c.id, c.title, v.video_url FROM video_assets v JOIN contents c ON c.id = v.content_id ORDER BY c.id";
+            Ok(sqlx::query_as(select).fetch_all(&mut connection).await?)
+        })?;
+        let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
+        assert_eq!(ids, [1, 2, 9, 10, 11, 12], "{rows:?}");
+        for (id, name) in [(0, "1_a.mp4"), (1, "2_b.mp4"), (2, "9_i.mp4")] {
+            assert!(rows[id].2.ends_with(name), "{rows:?}");
+        }
+    }
+    Ok(())
+}
+
 /// A Requester Pays bucket refuses each request of another account that does not state who pays; a bucket of another account than the
 /// expected one refuses each request.
 #[test]

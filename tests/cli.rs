@@ -585,6 +585,7 @@ fn what_is_missing_ends_with_3() -> TestResult {
     let store = folder.path().join("store");
     fails(&["probe", text(&missing)?], 3, "not_found", "missing.mp4")?;
     fails(&["grab", text(&missing)?, "-o", "a.jpg"], 3, "not_found", "missing.mp4")?;
+    fails(&["probe", text(folder.path())?], 2, "config", "is a folder; name a video")?;
     fails(&["process", text(&missing)?, "--store", text(&store)?], 3, "not_found", "missing.mp4")?;
     assert!(!store.exists(), "no store is made for a video that is not there");
     let out = folder.path().join("missing/a.jpg");

@@ -241,6 +241,11 @@ where
                         self.record(journal, Entry::of(&candidate))?;
                         continue;
                     }
+                    if candidate.needs_id() && at_work.values().any(|other: &Candidate| !other.needs_id()) {
+                        while let Some(done) = running.join_next_with_id().await {
+                            self.record(journal, entry_of(done, &mut at_work))?;
+                        }
+                    }
                     started += 1;
                     next_start = tokio::time::Instant::now() + pause.unwrap_or_default();
                     let video = (self.video)(&self.work.job.store, &candidate.key);

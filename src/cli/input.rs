@@ -73,6 +73,9 @@ fn open_location(
         ));
     }
     match location {
+        Location::File(path) if path.is_dir() => {
+            Err(JobError::new(ErrorKind::Config, "is a folder; name a video"))
+        }
         Location::File(path) => Ok(opener.open_file(path, options)?),
         Location::Stdin => {
             let most = arguments.buffer.unwrap_or(STDIN_BYTES);

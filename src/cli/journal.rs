@@ -68,7 +68,7 @@ impl Journal {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let reason = "is using this journal; choose another --journal";
+                let reason = "is using this journal; choose another --journal, or start again with --again";
                 return Err(refuse(format!("another {} {reason}", subject.name)));
             }
             Err(TryLockError::Error(error)) => return Err(of_io(error)),

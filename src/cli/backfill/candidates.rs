@@ -185,7 +185,7 @@ fn named_and_not_done(
     Ok(())
 }
 
-/// Sends the wanted candidates that are not done, and counts them in `total`.
+/// Sends the wanted candidates that are not done, and counts them in `total`. Of a listing, the videos whose names contain no id come last.
 pub(super) async fn list<S: ListObjects>(
     store: S,
     filter: Filter,
@@ -202,7 +202,7 @@ pub(super) async fn list<S: ListObjects>(
         let read = tokio::task::spawn_blocking(move || named_and_not_done(&path, &filter, done, take)).await;
         return read.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
     }
-    let mut after = None;
+    let (mut after, mut without_id) = (None, Sorter::new());
     loop {
         let page = store.list(&filter.prefix, after.as_deref()).await?;
         after.clone_from(&page.next);
@@ -218,14 +218,22 @@ pub(super) async fn list<S: ListObjects>(
                 _ => continue,
             };
             total.fetch_add(1, Ordering::Relaxed);
-            if sender.send(candidate).await.is_err() {
+            if candidate.needs_id() {
+                without_id.push(&candidate.key, &candidate)?;
+            } else if sender.send(candidate).await.is_err() {
                 return Ok(());
             }
         }
         if after.is_none() {
-            return Ok(());
+            break;
         }
     }
+    for candidate in without_id.sorted()?.read()? {
+        if sender.send(candidate?.1).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

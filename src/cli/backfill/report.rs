@@ -226,7 +226,13 @@ impl<'e> Report<'e> {
         let [first, passing] = &self.first;
         let kind = passing.as_ref().or(first.as_ref())?;
         let kind = ErrorKind::from_name(kind).unwrap_or(ErrorKind::Internal);
-        Some(JobError::new(kind, format!("{} videos failed", self.failures.length)))
+        Some(JobError::new(
+            kind,
+            match self.failures.length {
+                1 => "1 video failed".to_owned(),
+                count => format!("{count} videos failed"),
+            },
+        ))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Candidates for a poster, on one contact sheet.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Instant;
 
@@ -116,7 +117,10 @@ fn table(written: &Written, input: &Location) -> Table {
         table.row("cage", &output::layers(layers));
     }
     table.row("read", &output::cost(&written.ledger, written.elapsed_ms));
-    table.row("choose", &format!("posterframe grab {input} -o OUT --at TIME"));
+    let named = input.to_string();
+    // Only a name with a NUL byte cannot be quoted, and no system has such names.
+    let quoted = shlex::try_quote(&named).unwrap_or(Cow::Borrowed(&named));
+    table.row("choose", &format!("posterframe grab {quoted} -o OUT --at TIME"));
     table.row("", "in a catalogue: the video's metadata or tag poster-at=TIME (docs/editors.md)");
     table
 }
