@@ -456,6 +456,10 @@ fn grab_takes_several_inputs() -> TestResult {
     let told = String::from_utf8(output.stdout)?;
     assert!(told.contains("h264_front.png") && told.contains("short_3s.png"), "{told}");
     assert!(fs::read(folder.path().join("short_3s.png"))?.starts_with(b"\x89PNG"));
+    // A pattern of the shell that matches one file.
+    let one = folder.path().join("one/");
+    succeed(&["grab", text(&videos[1])?, "-o", &format!("{}/", one.display()), "--json"])?;
+    assert!(one.join("short_3s.jpg").is_file());
     Ok(())
 }
 

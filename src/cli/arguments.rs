@@ -259,8 +259,8 @@ pub(super) struct GrabArguments {
     pub(super) inputs: Vec<Location>,
     #[command(flatten)]
     pub(super) reading: ReadingArguments,
-    /// Write the picture to this file, in the format of its extension; - is standard output. For several inputs, OUT is a folder that
-    /// exists or ends with /: each picture gets the name of its video, and the extension of --format [default there: jpeg]
+    /// Write the picture to this file, in the format of its extension; - is standard output. An OUT that ends with /, or for several
+    /// inputs an OUT that exists, is a folder: each picture gets the name of its video, and the extension of --format [default there: jpeg]
     #[arg(short, long, value_name = "OUT", required_unless_present = "show")]
     pub(super) output: Option<PathBuf>,
     /// Show the picture in the terminal, by the protocol of kitty or iTerm, or as blocks of colour

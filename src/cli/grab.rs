@@ -24,6 +24,11 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken, answer: &Answe
             None => several::run(arguments, &cancel),
         };
     };
+    // A pattern of the shell may match one file only.
+    let into_folder = arguments.output.as_deref().is_some_and(several::ends_with_slash);
+    if into_folder && arguments.candidates.is_none() {
+        return several::run(arguments, &cancel);
+    }
     if arguments.show && !io::stdout().is_terminal() {
         return wrong("--show needs a terminal; -o FILE writes the picture");
     }

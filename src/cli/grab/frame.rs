@@ -158,7 +158,9 @@ pub(super) fn write(output: &Path, input: &Location, bytes: &[u8]) -> Result<(),
     let refuse =
         |reason: &str| JobError::new(ErrorKind::Config, reason).with_subject(output.display().to_string());
     let path = match fs::metadata(output) {
-        Ok(metadata) if metadata.is_dir() => return Err(refuse("is a folder; name a file")),
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(refuse("is a folder; name a file, or end the name with /"));
+        }
         // A device or a pipe must stay; renaming would replace it by a regular file.
         Ok(metadata) if !metadata.is_file() => {
             let file = fs::File::options().write(true).open(output);

@@ -98,7 +98,7 @@ fn make(folder: &Path) -> Result<(), JobError> {
     }
 }
 
-fn ends_with_slash(folder: &Path) -> bool {
+pub(super) fn ends_with_slash(folder: &Path) -> bool {
     folder.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
