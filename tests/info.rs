@@ -103,6 +103,29 @@ fn the_size_told_is_the_size_decoded() -> Outcome {
     Ok(())
 }
 
+/// The times of the first frames reveal the rate of a Matroska file that declares none, and no more bytes are read for them.
+#[test]
+fn the_first_frames_reveal_an_undeclared_rate() -> Outcome {
+    for name in ["h264.mkv", "vp8.webm", "no_reorder.mkv"] {
+        let declared = fixture_bytes(name)?;
+        let mut undeclared = declared.clone();
+        // Another identifier instead of that of the default duration (RFC 9559, 5.1.4.1.13).
+        let place =
+            declared.windows(3).position(|id| id == [0x23, 0xe3, 0x83]).ok_or("no default duration")?;
+        undeclared[place + 2] = 0x85;
+        let facts = |bytes: &[u8]| -> Outcome<_> {
+            let media = Media::open(Cursor::new(bytes), &OpenOptions::default())?;
+            let stream = video_stream(media.info())?;
+            let cost = (media.ledger().requests, media.ledger().bytes_fetched);
+            Ok((stream.real_frame_rate, stream.average_frame_rate, cost))
+        };
+        let ((rate, average, cost), (found, unknown, same_cost)) = (facts(&declared)?, facts(&undeclared)?);
+        assert_eq!((rate, average), (ratio(10, 1), ratio(10, 1)), "{name}");
+        assert_eq!((found, unknown, same_cost), (ratio(10, 1), ratio(0, 0), cost), "{name}");
+    }
+    Ok(())
+}
+
 #[test]
 fn stream_times_and_counts() -> Outcome {
     let info = info("h264_front.mp4")?;

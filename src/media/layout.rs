@@ -253,6 +253,15 @@ impl Layout {
         }
     }
 
+    /// Returns the presentation times of the first frames of a stream in its ticks, in the order of the file, and whether they are all
+    /// frames of the stream, where the stream declares no frame rate and the file's first bytes contain frames.
+    pub(crate) fn frame_times(&self, stream: usize) -> Option<(&[i64], bool)> {
+        match &self.family {
+            Family::Matroska(planner) => planner.frame_times(stream),
+            Family::Mp4(_) | Family::Unknown => None,
+        }
+    }
+
     /// Returns the first bytes of the first packet of a stream, if they were read.
     pub(crate) fn first_bytes(&self, stream: usize) -> Option<&[u8]> {
         match &self.family {

@@ -465,7 +465,7 @@ fn paces(container: &Container<'_>, layout: &Layout) -> Vec<Pace> {
         } else if is_mov || is_avi {
             Pace::of_index(container, index, is_whole)
         } else {
-            Pace::of_headers(stream)
+            Pace::of_headers(stream, layout.frame_times(index))
         }
     };
     container.streams().enumerate().map(pace).collect()

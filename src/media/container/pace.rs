@@ -95,12 +95,19 @@ fn clock(stream: Stream<'_>) -> Option<Clock<'_>> {
 }
 
 impl Pace {
-    /// Reads the pace from the headers alone, for a container whose index does not list each frame. Ticks may equal frames, or the
-    /// headers may contain the average rate.
-    pub(in crate::media) fn of_headers(stream: Stream<'_>) -> Self {
+    /// Reads the pace from the headers, for a container whose index does not list each frame. Ticks may equal frames, or the headers
+    /// may contain the average rate. `first` are the presentation times of the first frames in the order of the file, where they were
+    /// read, and whether these are all frames.
+    pub(in crate::media) fn of_headers(stream: Stream<'_>, first: Option<(&[i64], bool)>) -> Self {
         let average = Ratio::from(stream.average_frame_rate()).positive();
-        let real_frame_rate = clock(stream).and_then(|clock| clock.rate_without_times(average)).or(average);
-        Self { real_frame_rate, ..Self::default() }
+        let clock = clock(stream);
+        let by_times = clock.zip(first).and_then(|(clock, (times, is_whole))| {
+            let times = in_presentation_order(times, is_whole);
+            let times = times.get(..clock.timestamps()).unwrap_or(&times);
+            (is_whole || times.len() >= MIN_TIMES_FOR_RATE).then(|| clock.frame_rate(times))
+        });
+        let by_headers = || clock.and_then(|clock| clock.rate_without_times(average)).or(average);
+        Self { real_frame_rate: by_times.or_else(by_headers), ..Self::default() }
     }
 
     /// Reads the pace from libavformat's index of a stream. `is_whole` means that the index has an entry for each frame of the file.
@@ -130,6 +137,24 @@ impl Pace {
             last_interval: times.intervals.map(|(.., last)| last).filter(|&last| is_whole && last > 0),
         }
     }
+}
+
+/// Number of frames from which their times reveal the frame rate. The times of fewer frames, rounded to milliseconds, fit wrong rates too.
+const MIN_TIMES_FOR_RATE: usize = 8;
+
+/// Returns the times of the first frames in the order of presentation. `times` have the order of the file; `is_whole` means that no other
+/// frames follow. A frame that follows may be presented between the last ones, which are therefore left out.
+fn in_presentation_order(times: &[i64], is_whole: bool) -> Vec<i64> {
+    let overtaken = |(index, time): (usize, &i64)| {
+        times.get(..index).unwrap_or_default().iter().filter(|&earlier| earlier > time).count()
+    };
+    let delay = times.iter().enumerate().map(overtaken).max().unwrap_or(0);
+    let mut presented = times.to_vec();
+    presented.sort_unstable();
+    if !is_whole {
+        presented.truncate(presented.len().saturating_sub(delay));
+    }
+    presented
 }
 
 /// Number of frames of a video that reveal the distances between frames. Other frames may be presented before the last ones.
@@ -180,6 +205,15 @@ mod tests {
         assert_eq!(mode(&[0, 33, 68, 100]), Some(Variable));
         // Two frames with the same time, and times that decrease.
         assert_eq!((mode(&[0, 0, 1]), mode(&[3, 2, 1])), (Some(Variable), Some(Variable)));
+    }
+
+    #[test]
+    fn the_last_frames_are_left_out_where_later_ones_may_precede_them() {
+        let times = [0, 67, 33, 200, 133, 100, 167];
+        assert_eq!(in_presentation_order(&times, true), [0, 33, 67, 100, 133, 167, 200]);
+        assert_eq!(in_presentation_order(&times, false), [0, 33, 67, 100, 133]);
+        assert_eq!(in_presentation_order(&[0, 40, 80], false), [0, 40, 80]);
+        assert_eq!(in_presentation_order(&[], false), Vec::<i64>::new());
     }
 
     #[test]

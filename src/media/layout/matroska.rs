@@ -6,6 +6,7 @@
 //! next one. The header of a keyframe's block contains its length.
 
 mod cues;
+mod frame_times;
 mod head;
 mod ids;
 
@@ -46,6 +47,8 @@ pub(super) struct Matroska {
     /// The elements before the first cluster that have been read, and whether they are complete.
     head: Option<Head>,
     is_whole: bool,
+    /// Whether the times of the first frames have been collected.
+    has_frame_times: bool,
     metadata: Metadata,
     /// The number of elements in the seek head whose metadata have been examined.
     looked_at: usize,
@@ -69,6 +72,10 @@ impl Planner for Matroska {
         self.read_head(seen)?;
         let Some(head) = &mut self.head else { return Err(Pause::Unknown) };
         head.read_starts(seen, self.at.is_some())?;
+        if !self.has_frame_times {
+            frame_times::read(head, seen, seen.bytes(0, HEAD_BYTES).map_err(Pause::kept)?)?;
+            self.has_frame_times = true;
+        }
         let Some(at) = self.at else {
             self.look_at_metadata(seen)?;
             let ranges = self.head.as_ref().map_or_else(Vec::new, |head| head.trailers(seen.size(), false));
@@ -117,6 +124,7 @@ impl Matroska {
             manner: Manner::default(),
             head: None,
             is_whole: false,
+            has_frame_times: false,
             metadata: Metadata::default(),
             looked_at: 0,
             has_sound_cues: false,
@@ -197,6 +205,13 @@ impl Matroska {
     /// Returns the first presentation time of a stream in its ticks, if its first block was read.
     pub(super) fn stream_start(&self, stream: usize) -> Option<i64> {
         self.head.as_ref()?.tracks.get(stream)?.start
+    }
+
+    /// Returns the presentation times of the first frames of a stream in its ticks, in the order of the file, and whether they are all
+    /// frames of the stream. Returns `None` for a stream that declares a frame rate, and without any frame.
+    pub(super) fn frame_times(&self, stream: usize) -> Option<(&[i64], bool)> {
+        let frames = &self.head.as_ref()?.tracks.get(stream)?.frames;
+        (!frames.times.is_empty()).then_some((&frames.times, frames.is_whole))
     }
 
     /// Returns the first bytes of the first block of a stream, if they were read.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::ids::{
-    BLOCK, BLOCK_GROUP, CLUSTER, CUES, DURATION, FLAG_DEFAULT, INFO, PIXEL_HEIGHT, PIXEL_WIDTH, SEEK,
-    SEEK_HEAD, SEEK_ID, SEEK_POSITION, SEGMENT, SIMPLE_BLOCK, TIMESTAMP, TIMESTAMP_SCALE, TRACK_ENTRY,
-    TRACK_NUMBER, TRACK_TIMESTAMP_SCALE, TRACK_TYPE, TRACKS, TYPE_AUDIO, TYPE_METADATA, TYPE_SUBTITLE,
-    TYPE_VIDEO, VIDEO,
+    BLOCK, BLOCK_GROUP, CLUSTER, CUES, DEFAULT_DURATION, DURATION, FLAG_DEFAULT, INFO, PIXEL_HEIGHT,
+    PIXEL_WIDTH, SEEK, SEEK_HEAD, SEEK_ID, SEEK_POSITION, SEGMENT, SIMPLE_BLOCK, TIMESTAMP, TIMESTAMP_SCALE,
+    TRACK_ENTRY, TRACK_NUMBER, TRACK_TIMESTAMP_SCALE, TRACK_TYPE, TRACKS, TYPE_AUDIO, TYPE_METADATA,
+    TYPE_SUBTITLE, TYPE_VIDEO, VIDEO,
 };
 use crate::media::layout::ebml::{ELEMENT_WORK, Element, big_endian, element, elements, number_of, vint};
 use crate::media::layout::gop::rank;
@@ -55,6 +55,18 @@ pub(super) struct Track {
     pub(super) first_bytes: u64,
     /// First bytes of the first block's frame, as far as they were read; empty where blocks contain several frames.
     pub(super) first_content: Vec<u8>,
+    /// Whether the track declares the duration of its frames.
+    pub(super) has_rate: bool,
+    pub(super) frames: FrameTimes,
+}
+
+/// The first frames of a track.
+#[derive(Debug, Default)]
+pub(super) struct FrameTimes {
+    /// Presentation times in ticks, in the order of the file.
+    pub(super) times: Vec<i64>,
+    /// Whether the file contains no other frames.
+    pub(super) is_whole: bool,
 }
 
 /// The walk over the heads of the first blocks.
@@ -224,6 +236,7 @@ fn tracks(seen: &Seen, content: &[u8]) -> Result<Vec<Track>, Pause> {
             continue;
         }
         let (mut sides, mut kind, mut is_default, mut number) = ((0, 0), None, None, None);
+        let mut has_rate = false;
         for (id, content) in elements(entry) {
             seen.spend(ELEMENT_WORK.saturating_add(content.len() as u64))?;
             match id {
@@ -232,6 +245,7 @@ fn tracks(seen: &Seen, content: &[u8]) -> Result<Vec<Track>, Pause> {
                     let side = |id| number_of(content, id).unwrap_or(0);
                     sides = (side(PIXEL_WIDTH), side(PIXEL_HEIGHT));
                 }
+                DEFAULT_DURATION => has_rate |= big_endian(content).is_some_and(|duration| duration > 0),
                 TRACK_TYPE => kind = kind.or_else(|| big_endian(content)),
                 FLAG_DEFAULT => is_default = is_default.or_else(|| big_endian(content)),
                 TRACK_NUMBER => number = number.or_else(|| big_endian(content)),
@@ -241,8 +255,16 @@ fn tracks(seen: &Seen, content: &[u8]) -> Result<Vec<Track>, Pause> {
         let kind = kind.unwrap_or(0);
         if matches!(kind, TYPE_VIDEO | TYPE_AUDIO | TYPE_SUBTITLE | TYPE_METADATA) {
             let rank = rank(sides.0, sides.1, is_default.unwrap_or(1) == 1);
-            let (number, first_content) = (number.unwrap_or(0), Vec::new());
-            tracks.push(Track { number, kind, rank, start: None, first_bytes: 0, first_content });
+            tracks.push(Track {
+                number: number.unwrap_or(0),
+                kind,
+                rank,
+                start: None,
+                first_bytes: 0,
+                first_content: Vec::new(),
+                has_rate,
+                frames: FrameTimes::default(),
+            });
         }
     }
     Ok(tracks)

@@ -14,6 +14,7 @@ pub(super) const TRACK_ENTRY: u32 = 0xae;
 pub(super) const TRACK_NUMBER: u32 = 0xd7;
 pub(super) const TRACK_TYPE: u32 = 0x83;
 pub(super) const FLAG_DEFAULT: u32 = 0x88;
+pub(super) const DEFAULT_DURATION: u32 = 0x23_e383;
 pub(super) const TRACK_TIMESTAMP_SCALE: u32 = 0x23_314f;
 pub(super) const VIDEO: u32 = 0xe0;
 pub(super) const PIXEL_WIDTH: u32 = 0xb0;
