@@ -122,6 +122,9 @@ pub(in crate::media) struct Handling {
     pub(in crate::media) timestamps: Timestamps,
     /// Whether the container stores decoding times in addition to presentation times.
     pub(in crate::media) stores_dts: bool,
+    /// Whether the container stores presentation times, and libavformat computes decoding times from them. Both may be equal although
+    /// frames are reordered.
+    pub(in crate::media) stores_only_pts: bool,
 }
 
 /// Returns the handling of a container. The values come from a comparison of 80 formats with and without
@@ -142,7 +145,8 @@ pub(in crate::media) fn handling(format_name: &str) -> Handling {
         _ => (false, Seeking::Inexact, Timestamps::Reckoned),
     };
     let stores_dts = matches!(first, "mov" | "mpegts" | "flv");
-    Handling { headers_suffice, seeking, timestamps, stores_dts }
+    let stores_only_pts = first == "matroska";
+    Handling { headers_suffice, seeking, timestamps, stores_dts, stores_only_pts }
 }
 
 impl Handling {

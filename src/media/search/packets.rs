@@ -176,8 +176,10 @@ impl<'m, 'r> Units<'m, 'r> {
         let max_depth = if in_order { Some(0) } else { declared };
         let has_fields = is_h264 && !sps.as_ref().is_some_and(|sps| sps.frames_only);
         let parser = if in_order && !has_fields { None } else { Parser::open(view).ok().flatten() };
+        // Matroska stores decoding times for codecs of AVI, which have a tag.
+        let is_timed = stream.handling.stores_only_pts && view.codec_tag() == 0;
         Ok(Self {
-            order: if parser.is_some() { Order::Unknown } else { Order::AsTimed },
+            order: if parser.is_some() && !is_timed { Order::Unknown } else { Order::AsTimed },
             parser,
             has_fields,
             needs_first: sps.is_some_and(|sps| sps.is_444()),
