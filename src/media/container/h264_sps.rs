@@ -19,9 +19,10 @@ pub(in crate::media) struct Sps {
     /// `max_num_ref_frames`.
     max_references: u32,
     depth: u32,
-    /// Width and height of the cropped pictures (equations 7-19 to 7-22), where the set crops at the left or at the top. Where the set
-    /// crops only at the right and at the bottom, libavcodec uses the container's size.
-    pub(in crate::media) cut_size: Option<(u32, u32)>,
+    /// Width and height of the cropped pictures (equations 7-19 to 7-22).
+    size: Option<(u32, u32)>,
+    /// Whether the set crops at the left or at the top.
+    crops_start: bool,
     /// Whether there are no field macroblocks at all.
     pub(in crate::media) frames_only: bool,
     pub(in crate::media) sample_aspect_ratio: Option<Ratio>,
@@ -31,6 +32,8 @@ pub(in crate::media) struct Sps {
 }
 
 const SPS_NAL: u8 = 7;
+/// Rows and columns of a macroblock.
+const MACROBLOCK: u32 = 16;
 /// `AVColorRange` (libavutil/pixfmt.h).
 const RANGE_LIMITED: i32 = 1;
 const RANGE_FULL: i32 = 2;
@@ -94,11 +97,13 @@ impl Sps {
             bits.flag()?; // mb_adaptive_frame_field_flag
         }
         bits.flag()?; // direct_8x8_inference_flag
+        let mut edges = [0; 4];
         if bits.flag()? {
             // frame_crop_left_offset, right, top, bottom
-            let edges = [bits.unsigned()?, bits.unsigned()?, bits.unsigned()?, bits.unsigned()?];
-            sps.cut_size = sps.size_within(edges, (width_in_blocks, height_in_units));
+            edges = [bits.unsigned()?, bits.unsigned()?, bits.unsigned()?, bits.unsigned()?];
         }
+        sps.crops_start = edges[0] > 0 || edges[2] > 0;
+        sps.size = sps.size_within(edges, (width_in_blocks, height_in_units));
         if bits.flag()? {
             // A truncated VUI counts as far as it goes, as in libavcodec.
             let _ = sps.parse_vui(&mut bits);
@@ -112,17 +117,28 @@ impl Sps {
         [left, right, top, bottom]: [u32; 4],
         (width, height): (u32, u32),
     ) -> Option<(u32, u32)> {
-        if left == 0 && top == 0 {
-            return None;
-        }
         let lines = if self.frames_only { 1 } else { 2 };
         let step_x = if matches!(self.chroma_format, 1 | 2) { 2 } else { 1 };
         let step_y = if self.chroma_format == 1 { 2_u32 } else { 1 }.checked_mul(lines)?;
         let side = |blocks: u32, lines: u32, step: u32, edges: [u32; 2]| {
-            let whole = blocks.checked_add(1)?.checked_mul(16)?.checked_mul(lines)?;
+            let whole = blocks.checked_add(1)?.checked_mul(MACROBLOCK)?.checked_mul(lines)?;
             whole.checked_sub(edges[0].checked_add(edges[1])?.checked_mul(step)?).filter(|side| *side > 0)
         };
         Some((side(width, 1, step_x, [left, right])?, side(height, lines, step_y, [top, bottom])?))
+    }
+
+    /// Returns the size of the pictures in a container that declares `container`. libavcodec lets a container crop at the right and at the
+    /// bottom, within the last macroblock, where the set crops nothing at the left and at the top (libavcodec/h264_slice.c,
+    /// `init_dimensions`).
+    pub(in crate::media) fn size_in(&self, container: (u32, u32)) -> (u32, u32) {
+        let Some(size) = self.size else { return container };
+        let is_cropped = |container: u32, own: u32| {
+            container > 0 && container <= own && container.div_ceil(MACROBLOCK) == own.div_ceil(MACROBLOCK)
+        };
+        match !self.crops_start && is_cropped(container.0, size.0) && is_cropped(container.1, size.1) {
+            true => container,
+            false => size,
+        }
     }
 
     fn parse_format(&mut self, bits: &mut Bits<'_>) -> Option<()> {

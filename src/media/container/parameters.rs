@@ -113,6 +113,10 @@ impl Configuration {
 
     fn add_decoder(&mut self, decoder: &Decoder) {
         let announced = decoder.announced();
+        // Where the decoder reads no size from the configuration record, it has the container's.
+        if announced.size.0 > 0 && announced.size.1 > 0 {
+            self.size = announced.size;
+        }
         self.pixel_format = announced.pixel_format.name().map(str::to_owned);
         self.add_profile(announced.profile, announced.level);
         self.add_colour(announced.colour);
@@ -122,7 +126,7 @@ impl Configuration {
     }
 
     fn add_sps(&mut self, sps: &Sps) {
-        self.size = sps.cut_size.unwrap_or(self.size);
+        self.size = sps.size_in(self.size);
         self.pixel_format = sps.pixel_format(self.colour);
         self.add_profile(sps.profile(), sps.level);
         self.add_colour(sps.colour.sanitised());

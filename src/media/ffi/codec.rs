@@ -84,6 +84,8 @@ pub(crate) enum Received {
 /// The properties of the pictures to come, as an open decoder reports them. Before the first packet, these are the container's
 /// values, or those of the codec's configuration record where it contains them.
 pub(crate) struct Announced {
+    /// Width and height, cropped; 0 when unknown.
+    pub(crate) size: (u32, u32),
     /// The pixel format.
     pub(crate) pixel_format: PixelFormat,
     /// The codec's profile; -99 when unknown.
@@ -190,7 +192,9 @@ impl Decoder {
             primaries: int_field!(context, color_primaries),
             chroma_location: int_field!(context, chroma_sample_location),
         };
+        let side = |pixels: c_int| u32::try_from(pixels).unwrap_or(0);
         Announced {
+            size: (side(field!(context, width)), side(field!(context, height))),
             pixel_format: PixelFormat(int_field!(context, pix_fmt)),
             profile: field!(context, profile),
             level: field!(context, level),
