@@ -14,8 +14,6 @@ from full_decode import ROOT, NoTruth, Truth, truth_of
 
 FIXTURES = ROOT / "tests" / "fixtures"
 LIMIT_SECONDS = 300
-# Their last packet is cut, and FFmpeg's program decodes the remaining part of it. The last whole frame is the right one.
-CUT = ("cut_packet_mjpeg.mov", "cut_packet_qtrle.mov")
 # A frame later than this is damaged. For FFmpeg's program it is a normal frame (bad_granule.ogv).
 DAY = 86_400_000_000
 COLUMNS = "file\tmicroseconds\treason\tpts\tmd5"
@@ -43,8 +41,6 @@ def rows() -> list[str]:
             continue
         if truth.exempt:
             continue
-        if name in CUT:
-            truth.frames.pop()
         truth.frames = [frame for frame in truth.frames if truth.after_start(frame.pts) < DAY]
         for at in times(truth):
             reason, frame = truth.expected(at)
