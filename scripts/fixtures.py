@@ -39,13 +39,14 @@ from recipes.ogg import ogg
 from recipes.old_encoder import old_encoder
 from recipes.samples import samples
 from recipes.times import times
+from recipes.vp9_frames import vp9_frames
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
 FFMPEG_VERSION = "9.0.2"
 PARTS = (
     containers, geometry, colours, times, fields, avi, flags, entries, samples, ogg, encrypted, heif,
-    old_encoder, covers, broken, demo,
+    old_encoder, covers, vp9_frames, broken, demo,
 )  # fmt: skip
 
 

@@ -41,18 +41,33 @@ def coloured(filters: str, *options: str, size: tuple[int, int] = (160, 120)) ->
     return make
 
 
-def transparent(out: Path) -> None:
-    """Writes the patches with the lower ones half transparent and fully transparent."""
+def transparent(*options: str, half: int = 128) -> Callable[[Path], object]:
+    """Returns a function that writes the patches, the lower ones half and fully transparent, with these options."""
+
+    def make(out: Path) -> None:
+        width, height = 160, 120
+        rows = patches(width, height)
+        pixels = bytearray()
+        for index in range(width * height):
+            is_lower, is_right = index >= width * height // 2, index % width >= width // 2
+            alpha = (0 if is_right else half) if is_lower else 255
+            pixels += rows[3 * index : 3 * index + 3] + bytes([alpha])
+        run(
+            "-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{width}x{height}", "-r", "2", "-i", "-", *BITEXACT,
+            *options, out, data=bytes(pixels) * 12,
+        )  # fmt: skip
+
+    return make
+
+
+def five_bits(out: Path) -> None:
+    """Writes three patches of the values 24 and 4 of 31, and a white patch, without dithering."""
     width, height = 160, 120
-    rows = patches(width, height)
-    pixels = bytearray()
-    for index in range(width * height):
-        is_lower, is_right = index >= width * height // 2, index % width >= width // 2
-        alpha = (0 if is_right else 128) if is_lower else 255
-        pixels += rows[3 * index : 3 * index + 3] + bytes([alpha])
+    red, green, blue, white = (value.to_bytes(2, "big") for value in (24 << 10 | 4 << 5 | 4, 4 << 10 | 24 << 5 | 4, 4 << 10 | 4 << 5 | 24, 0x7FFF))
+    picture = (red * (width // 2) + green * (width // 2)) * (height // 2) + (blue * (width // 2) + white * (width // 2)) * (height // 2)
     run(
-        "-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{width}x{height}", "-r", "2", "-i", "-", *BITEXACT,
-        "-c:v", "qtrle", "-pix_fmt", "argb", *END, out, data=bytes(pixels) * 12,
+        "-f", "rawvideo", "-pix_fmt", "rgb555be", "-s", f"{width}x{height}", "-r", "2", "-i", "-", *BITEXACT,
+        "-c:v", "qtrle", "-pix_fmt", "rgb555be", *END, out, data=picture * 12,
     )  # fmt: skip
 
 
@@ -90,7 +105,17 @@ def colours() -> None:
     grey = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,extractplanes=y,setparams=range=tv"
     add("colours_grey.mp4", "monochrome in limited range", f"{known}, luma alone, libx265",
         coloured(grey, *X265[:4], "-crf", "4", "-tag:v", "hvc1", "-x265-params", X265_PARAMS, "-pix_fmt", "gray"))  # fmt: skip
-    add("colours_rgb555.mov", "five bits a component", f"{known}, qtrle",
-        coloured("format=rgb555be", "-c:v", "qtrle", "-pix_fmt", "rgb555be"))  # fmt: skip
-    add("colours_alpha.mov", "the patches with alpha 255, 255, 128 and 0", f"{known}, qtrle", transparent)
+    add("colours_rgb555.mov", "five bits a component: patches of 24 and 4 of 31, and white", "drawn, qtrle", five_bits)
+    alphas = "the patches with alpha 255, 255, 128 and 0"
+    add("colours_alpha.mov", alphas, f"{known}, qtrle", transparent("-c:v", "qtrle", "-pix_fmt", "argb", *END))
+    add("colours_alpha_png.mov", f"PNG: {alphas}", f"{known}, png", transparent("-c:v", "png", "-pix_fmt", "rgba", *END))
+    ks = ("-c:v", "prores_ks", "-profile:v", "4444", "-alpha_bits", "16", "-vendor", "apl0", "-qscale:v", "4")
+    yuva = to_yuv("bt709").replace("format=yuv420p", "format=yuva444p10le")
+    add("colours_alpha_prores.mov", f"ProRes 4444: {alphas}", f"{known}, prores_ks", transparent("-vf", yuva, *ks, *END))
+    palette = "split[a][b];[a]palettegen=reserve_transparent=1:stats_mode=single[p];[b][p]paletteuse=dither=none:new=1"
+    add("colours_alpha.gif", "GIF: the patches, the lower ones wholly transparent", f"{known}, gif", transparent("-vf", palette, half=0))
+    for bits in ("10", "12"):
+        rows = f"{gbr},zscale=m=709:r=tv:c=left,format=yuv440p{bits}le"
+        add(f"colours_440_{bits}.webm", f"VP9 with chroma in every second row, {bits} bits", f"{known}, zscale, libvpx-vp9",
+            coloured(rows, "-c:v", "libvpx-vp9", "-b:v", "0", "-crf", "10", "-pix_fmt", f"yuv440p{bits}le"))  # fmt: skip
     video("h264_10bit.mp4", "H.264 High 10", *X264, "-pix_fmt", "yuv420p10le", *GOP)

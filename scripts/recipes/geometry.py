@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recipes import boxes
-from recipes.base import BITEXACT, END, FLAT, GOP, X264, add, pattern, run, video
+from recipes.base import AV1, BITEXACT, END, FLAT, GOP, X264, X265, X265_PARAMS, add, pattern, run, video
 from recipes.colours import to_yuv
 
 # Corners of the upright picture: top left, top right, bottom left, bottom right.
@@ -103,7 +103,28 @@ def geometry() -> None:
           source=pattern("1920x1080", "2", "6"))  # fmt: skip
     video("left_crop.mp4", "H.264 cropped by 8 pixels at the left: 152x120", *X264, *GOP, "-bsf:v",
           "h264_metadata=crop_left=8", *END, source=pattern("160x120"))  # fmt: skip
+    sizes()
     add("resolution_change.ts", "160x120, and from 4 s on 240x180", "two libx264 runs, one after the other", resized)
+
+
+def sizes() -> None:
+    """Pictures that are smaller than what is coded: the codec crops edges, or scales its frames."""
+    edges = "crop_left=8:crop_right=6:crop_top=4:crop_bottom=2"
+    says = "cropped by 8, 6, 4 and 2 pixels at the left, the right, the top and the bottom: 146x122; the container says 160x128"
+    few = ("-g", "12", "-keyint_min", "12")
+    source = pattern("160x128", "4")
+    video("crop_h264.mp4", f"H.264 {says}", *X264, *few, "-bsf:v", f"h264_metadata={edges}", *END, source=source)
+    video("crop_h264_right.mp4", "H.264 cropped by 6 pixels at the right: 154x128; the container says 160x128", *X264, *few, "-bsf:v",
+          "h264_metadata=crop_right=6", *END, source=source)  # fmt: skip
+    hevc = (*X265, "-x265-params", X265_PARAMS.replace("keyint=30:min-keyint=30", "keyint=12:min-keyint=12"))
+    for suffix in ("mp4", "mkv"):
+        video(f"crop_hevc.{suffix}", f"HEVC {says}", *hevc, "-bsf:v", f"hevc_metadata={edges}", *(END if suffix == "mp4" else ()),
+              source=source)  # fmt: skip
+    odd = ("-f", "lavfi", "-i", "testsrc=size=161x121:rate=4:duration=7")
+    video("av1_odd.mp4", "AV1 of 161x121", *AV1[:-len(GOP)], *few, "-pix_fmt", "yuv420p", *END, source=odd)
+    scaled = "lp=1:resize-mode=1:resize-denom=12:resize-kf-denom=12"
+    video("av1_resized.mp4", "AV1 of 160x120 whose frames are coded, and to be rendered, at 107x80", "-c:v", "libsvtav1", "-preset", "8", "-crf", "50",
+          "-g", "12", "-svtav1-params", scaled, "-pix_fmt", "yuv420p", *END, source=pattern("160x120", "4"))  # fmt: skip
 
 
 def resized(out: Path) -> None:

@@ -245,6 +245,37 @@ mod tests {
         );
     }
 
+    /// Red 1/2, green 1/4 and blue 3/4 in each matrix, limited range, 10 bits. scripts/colour_science.py computed the codes
+    /// (`Space.codes`), those of lossless YCgCo are of H.273, equations 61 to 66, and have full range.
+    #[test]
+    fn each_matrix_has_its_own_equations() {
+        let layout = PixelFormat::YUV420P10LE.layout().unwrap();
+        // BT.709, BT.2020 and P3 with D65.
+        let (hd, wide, p3) = (PRIMARIES_BT709, PRIMARIES_BT2020, 12);
+        for (matrix, primaries, transfer, codes) in [
+            (MATRIX_YCGCO, hd, 1, [447, 344, 400]),
+            (MATRIX_BT2020_CONSTANT, wide, 14, [393, 724, 624]),
+            (MATRIX_YDZDX, hd, 1, [283, 731, 625]),
+            (MATRIX_DERIVED, p3, 1, [368, 708, 601]),
+            (MATRIX_DERIVED_CONSTANT, p3, 1, [397, 733, 613]),
+            (MATRIX_ICTCP, wide, TRANSFER_PQ, [522, 792, 398]),
+            (MATRIX_ICTCP, wide, TRANSFER_HLG, [437, 784, 517]),
+            (MATRIX_YCGCO_RE, hd, 1, [111, 417, 449]),
+            (MATRIX_YCGCO_RO, hd, 1, [223, 321, 386]),
+        ] {
+            let is_lossless = matches!(matrix, MATRIX_YCGCO_RE | MATRIX_YCGCO_RO);
+            let range = if is_lossless { RANGE_FULL } else { RANGE_LIMITED };
+            let tagged = ColourCodes { range, matrix, transfer, primaries, ..ColourCodes::UNSPECIFIED };
+            let reader = component_reader(complete(tagged, layout, (320, 240)), layout).unwrap();
+            let found = reader.to_rgb(codes.map(|code| code << 6));
+            for (found, expected) in found.into_iter().zip([0.5, 0.25, 0.75]) {
+                let off = (f32::from(found) / 65_535.0 - expected).abs();
+                // Steps of 10 bits, which the curve of PQ magnifies, or steps of 8 bits.
+                assert!(off < 0.006, "matrix {matrix}, transfer {transfer}: {found} is {off} off");
+            }
+        }
+    }
+
     /// Every matrix that libav names yields a picture, or an error that is not retried.
     #[test]
     fn each_matrix_is_converted_or_rejected() {
