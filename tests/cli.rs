@@ -1227,6 +1227,27 @@ fn transparent_pixels_get_the_background() -> TestResult {
     Ok(())
 }
 
+/// The lower right quarter of each transparent video is fully transparent.
+#[test]
+fn each_transparent_video_shows_the_background() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("out.png");
+    for name in
+        ["colours_alpha.mov", "colours_alpha_png.mov", "colours_alpha_prores.mov", "colours_alpha.gif"]
+    {
+        let video = fixture(name);
+        let corner = |background: &[&str]| -> Result<[u8; 4], Box<dyn Error>> {
+            succeed(&[&["grab", text(&video)?, "-o", text(&out)?, "--json"][..], background].concat())?;
+            let picture = image::open(&out)?.to_rgba8();
+            Ok(picture.get_pixel(picture.width() - 1, picture.height() - 1).0)
+        };
+        assert_eq!(corner(&[])?, [255; 4], "{name}");
+        assert_eq!(corner(&["--background", "00FF00"])?, [0, 255, 0, 255], "{name}");
+        assert_eq!(corner(&["--background", "none"])?[3], 0, "{name}");
+    }
+    Ok(())
+}
+
 /// Sizes and times have units, as people type them.
 #[test]
 fn sizes_and_times_have_units() -> TestResult {
