@@ -123,8 +123,9 @@ def sizes() -> None:
     odd = ("-f", "lavfi", "-i", "testsrc=size=161x121:rate=4:duration=7")
     video("av1_odd.mp4", "AV1 of 161x121", *AV1[:-len(GOP)], *few, "-pix_fmt", "yuv420p", *END, source=odd)
     scaled = "lp=1:resize-mode=1:resize-denom=12:resize-kf-denom=12"
-    video("av1_resized.mp4", "AV1 of 160x120 whose frames are coded, and to be rendered, at 107x80", "-c:v", "libsvtav1", "-preset", "8", "-crf", "50",
-          "-g", "12", "-svtav1-params", scaled, "-pix_fmt", "yuv420p", *END, source=pattern("160x120", "4"))  # fmt: skip
+    shows = "AV1 of 160x120 whose frames are coded, and to be rendered, at 107x80"
+    video("av1_resized.mp4", shows, "-c:v", "libsvtav1", "-preset", "8", "-crf", "50", "-g", "12", "-svtav1-params", scaled,
+          "-pix_fmt", "yuv420p", *END, source=pattern("160x120", "4"))  # fmt: skip
 
 
 def resized(out: Path) -> None:

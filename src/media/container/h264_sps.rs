@@ -34,6 +34,10 @@ pub(in crate::media) struct Sps {
 const SPS_NAL: u8 = 7;
 /// Rows and columns of a macroblock.
 const MACROBLOCK: u32 = 16;
+/// libavcodec rejects a set of pictures that have as many pixels as the second number when each side is longer by the first
+/// (`av_image_check_size` in libavutil).
+const PADDING: u64 = 128;
+const MAX_PADDED: u64 = i32::MAX as u64 / 8;
 /// `AVColorRange` (libavutil/pixfmt.h).
 const RANGE_LIMITED: i32 = 1;
 const RANGE_FULL: i32 = 2;
@@ -120,11 +124,16 @@ impl Sps {
         let lines = if self.frames_only { 1 } else { 2 };
         let step_x = if matches!(self.chroma_format, 1 | 2) { 2 } else { 1 };
         let step_y = if self.chroma_format == 1 { 2_u32 } else { 1 }.checked_mul(lines)?;
-        let side = |blocks: u32, lines: u32, step: u32, edges: [u32; 2]| {
-            let whole = blocks.checked_add(1)?.checked_mul(MACROBLOCK)?.checked_mul(lines)?;
+        let width = width.checked_add(1)?.checked_mul(MACROBLOCK)?;
+        let height = height.checked_add(1)?.checked_mul(MACROBLOCK)?.checked_mul(lines)?;
+        let padded = |side: u32| u64::from(side).saturating_add(PADDING);
+        if padded(width).saturating_mul(padded(height)) >= MAX_PADDED {
+            return None;
+        }
+        let side = |whole: u32, step: u32, edges: [u32; 2]| {
             whole.checked_sub(edges[0].checked_add(edges[1])?.checked_mul(step)?).filter(|side| *side > 0)
         };
-        Some((side(width, 1, step_x, [left, right])?, side(height, lines, step_y, [top, bottom])?))
+        Some((side(width, step_x, [left, right])?, side(height, step_y, [top, bottom])?))
     }
 
     /// Returns the size of the pictures in a container that declares `container`. libavcodec lets a container crop at the right and at the
@@ -313,6 +322,33 @@ mod tests {
     fn bytes(hex: &str) -> Vec<u8> {
         let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16).unwrap()).unwrap();
         hex.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+    }
+
+    #[test]
+    fn a_container_may_crop_within_the_last_macroblock() {
+        let sps = |size, crops_start| Sps { size, crops_start, ..Sps::default() };
+        for (own, container, expected) in [
+            ((1920, 1088), (1920, 1080), (1920, 1080)),
+            ((160, 128), (160, 120), (160, 120)),
+            // The container declares more pixels than the set, or crops whole macroblocks.
+            ((154, 128), (160, 128), (154, 128)),
+            ((160, 128), (160, 112), (160, 128)),
+            ((160, 128), (0, 0), (160, 128)),
+        ] {
+            assert_eq!(sps(Some(own), false).size_in(container), expected, "{own:?} in {container:?}");
+            assert_eq!(sps(Some(own), true).size_in(container), own, "{own:?} in {container:?}");
+        }
+        assert_eq!(sps(None, false).size_in((160, 120)), (160, 120));
+    }
+
+    #[test]
+    fn absurd_sizes_are_unknown() {
+        let sps = Sps { chroma_format: 1, frames_only: true, ..Sps::default() };
+        assert_eq!(sps.size_within([4, 3, 2, 1], (9, 7)), Some((146, 122)));
+        assert_eq!(sps.size_within([0, 80, 0, 0], (9, 7)), None);
+        for blocks in [(1023, 1023), (u32::MAX, 0), (0, u32::MAX), (1 << 28, 1)] {
+            assert_eq!(sps.size_within([0; 4], blocks), None, "{blocks:?}");
+        }
     }
 
     #[test]
