@@ -42,7 +42,7 @@ def coloured(filters: str, *options: str, size: tuple[int, int] = (160, 120)) ->
 
 
 def transparent(*options: str, half: int = 128) -> Callable[[Path], object]:
-    """Returns a function that writes the patches, the lower ones half and fully transparent, with these options."""
+    """Returns a maker of the patches with these options. The lower patches are half and fully transparent."""
 
     def make(out: Path) -> None:
         width, height = 160, 120

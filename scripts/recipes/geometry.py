@@ -108,7 +108,7 @@ def geometry() -> None:
 
 
 def sizes() -> None:
-    """Pictures that are smaller than what is coded: the codec crops edges, or scales its frames."""
+    """Adds pictures that are smaller than the coded ones: the codec crops edges, or scales its frames."""
     edges = "crop_left=8:crop_right=6:crop_top=4:crop_bottom=2"
     says = "cropped by 8, 6, 4 and 2 pixels at the left, the right, the top and the bottom: 146x122; the container says 160x128"
     few = ("-g", "12", "-keyint_min", "12")

@@ -1,4 +1,4 @@
-"""VP9 frames written bit by bit: pictures of another size than the one that they are predicted from."""
+"""VP9 frames that are written bit by bit, and whose size differs from the size of their reference frame."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 from recipes.base import BITEXACT, add, pattern, run
 from recipes.bits import Bits
 
-# The keyframe, and the frames after it in turn. The tenth, at 5 s, is larger than its reference.
+# Size of the keyframe, and of the frames after it in turn. The frame at 5 s is larger than its reference.
 KEYFRAME = (64, 48)
 SIZES = ((96, 72), (48, 36), (80, 60))
 FRAMES = 13
-# Zeros for the entropy decoder: each of them decodes to many zero bits.
+# Number of zero bytes for the entropy decoder, which decodes each of them to many zero bits.
 ZEROS = 128
 
 
 def scaled_copy(size: tuple[int, int]) -> bytes:
-    """An inter frame of this size that shows the keyframe, scaled ("VP9 Bitstream & Decoding Process Specification", 6.2).
+    """Returns an inter frame of this size that shows the scaled keyframe ("VP9 Bitstream & Decoding Process Specification", 6.2).
 
-    One segment: each block is copied from the same place of the first reference, and skipped. All other decisions are zero bits, that is
-    blocks of 64x64 and no change of a probability.
+    All blocks belong to one segment, which copies them from the same place of the first reference and skips their residual. All other
+    decisions are zero bits: blocks of 64x64, and no change of a probability.
     """
     bits = Bits().u(2, 2)  # frame_marker
     bits.u(1, 0, 0, 0)  # profile 0, not show_existing_frame
@@ -50,13 +50,13 @@ def scaled_copy(size: tuple[int, int]) -> bytes:
 
 
 def ivf(frames: list[bytes]) -> bytes:
-    """The frames as an IVF file, two a second."""
+    """Returns the frames as an IVF file, two a second."""
     header = b"DKIF" + struct.pack("<HH4sHHIIII", 0, 32, b"VP90", *KEYFRAME, 2, 1, len(frames), 0)
     return header + b"".join(struct.pack("<IQ", len(frame), number) + frame for number, frame in enumerate(frames))
 
 
 def resized(out: Path) -> None:
-    """A keyframe of libvpx, and copies of it in other sizes."""
+    """Writes a keyframe of libvpx, and copies of it in other sizes."""
     source = pattern(f"{KEYFRAME[0]}x{KEYFRAME[1]}", "2", "1")
     coder = ("-c:v", "libvpx-vp9", "-b:v", "0", "-crf", "20", "-pix_fmt", "yuv420p", "-frames:v", "1", "-f", "ivf")
     made = run(*source, *BITEXACT, *coder, "-")
@@ -66,7 +66,7 @@ def resized(out: Path) -> None:
 
 
 def vp9_frames() -> None:
-    """Pictures of another size than their reference."""
+    """Adds a video whose frames differ in size from their reference."""
     sizes = ", ".join(f"{width}x{height}" for width, height in SIZES)
     add(
         "vp9_resized.webm",

@@ -67,7 +67,7 @@ mod tests {
         element_of(SIMPLE_BLOCK, &[&[0x80 | track, high, low, 0x80][..], &vec![0; bytes]].concat())
     }
 
-    /// A file of a video track and another track, with these clusters.
+    /// Creates a file of a video track and an audio track, with these clusters.
     fn file(more: &[u8], clusters: &[(u64, Vec<Vec<u8>>)]) -> Vec<u8> {
         let track = |track: u64, kind: u64, more: &[u8]| {
             let entry = [number(TRACK_NUMBER, track), number(TRACK_TYPE, kind), more.to_vec()].concat();
