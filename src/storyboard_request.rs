@@ -14,7 +14,7 @@ use crate::pixels::Bounds;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Spacing {
-    /// This number of tiles, with equal intervals.
+    /// This number of tiles, with equal intervals. A video has at most one tile for each millisecond.
     Count(NonZeroU32),
     /// One tile for each interval of this length. The last interval may be shorter. At least a millisecond.
     Every(Duration),

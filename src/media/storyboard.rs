@@ -132,15 +132,17 @@ impl Plan {
         };
         let exceeded = Error::LimitExceeded { limit: Limit::MaxTiles, allowed: limits.max_tiles };
         let count = u32::try_from(count).ok().filter(|&count| u64::from(count) <= limits.max_tiles);
-        Ok(Self { request: *request, duration, count: count.ok_or(exceeded)? })
+        // A cue of WebVTT ends later than it starts (W3C WebVTT, section 4.1), and its times are whole milliseconds.
+        let count = count.ok_or(exceeded)?.min(u32::try_from(duration).unwrap_or(u32::MAX));
+        Ok(Self { request: *request, duration, count })
     }
 
     /// Returns the start and end of an interval in milliseconds.
     fn interval(&self, index: u32) -> (u64, u64) {
         let edge = |index: u32| match self.request.spacing {
             // The milliseconds of any video times the tiles of any storyboard fit into 128 bits.
-            Spacing::Count(count) => {
-                let edge = u128::from(self.duration) * u128::from(index) / u128::from(count.get());
+            Spacing::Count(_) => {
+                let edge = u128::from(self.duration) * u128::from(index) / u128::from(self.count.max(1));
                 u64::try_from(edge).unwrap_or(self.duration)
             }
             Spacing::Every(interval) => {
@@ -254,5 +256,119 @@ impl Sheet {
 
     fn finish(&self, request: &StoryboardRequest) -> Result<Thumbnail, Error> {
         self.picture.encode(request.format, request.quality)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::frame_request::Pick;
+    use crate::frame_time::FrameTime;
+
+    fn number(value: u32) -> NonZeroU32 {
+        NonZeroU32::new(value).unwrap()
+    }
+
+    fn any_spacing() -> impl Strategy<Value = Spacing> {
+        prop_oneof![
+            (1_u32..=10_000).prop_map(|count| Spacing::Count(number(count))),
+            (1_u64..100_000).prop_map(|interval| Spacing::Every(Duration::from_millis(interval))),
+        ]
+    }
+
+    /// Milliseconds: very short and long videos.
+    fn any_duration() -> impl Strategy<Value = u64> {
+        prop_oneof![1_u64..300, 1_u64..400_000_000]
+    }
+
+    /// A time as WebVTT writes it, in milliseconds.
+    fn read_clock(text: &str) -> Option<u64> {
+        let (time, milliseconds) = text.split_once('.').filter(|(_, rest)| rest.len() == 3)?;
+        let parts: Vec<&str> = time.split(':').collect();
+        let [hours, minutes, seconds] = parts[..] else { return None };
+        let sixtieth = |text: &str| text.parse::<u64>().ok().filter(|number| text.len() == 2 && *number < 60);
+        let hours = hours.parse::<u64>().ok().filter(|_| hours.len() >= 2)?;
+        let seconds = (hours * 60 + sixtieth(minutes)?) * 60 + sixtieth(seconds)?;
+        Some(seconds * 1000 + milliseconds.parse::<u64>().ok()?)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// The intervals follow each other, none is empty, and together they are the whole video.
+        #[test]
+        fn intervals_divide_the_video(duration in any_duration(), spacing in any_spacing(), is_exact: bool) {
+            let pick = if is_exact { Pick::Exact } else { Pick::Keyframe };
+            let request = StoryboardRequest::default().with_spacing(spacing).with_pick(pick);
+            let limits = Limits::default();
+            let plan = match (Plan::new(&request, Some(seconds(duration)), &limits), spacing) {
+                (Ok(plan), _) => plan,
+                (Err(error), Spacing::Every(interval)) => {
+                    prop_assert_eq!(error.limit(), Some(Limit::MaxTiles));
+                    let interval = u64::try_from(interval.as_millis()).unwrap();
+                    prop_assert!(duration > interval * limits.max_tiles);
+                    return Ok(());
+                }
+                (Err(error), _) => return Err(TestCaseError::fail(error.to_string())),
+            };
+            let intervals: Vec<(u64, u64)> = (0..plan.count).map(|index| plan.interval(index)).collect();
+            prop_assert_eq!(intervals.first().map(|interval| interval.0), Some(0));
+            prop_assert_eq!(intervals.last().map(|interval| interval.1), Some(duration));
+            prop_assert!(intervals.windows(2).all(|pair| pair[0].1 == pair[1].0));
+            prop_assert!(intervals.iter().all(|(start, end)| start < end), "{:?}", intervals);
+            let lengths = intervals.iter().map(|(start, end)| end - start);
+            match spacing {
+                Spacing::Count(count) => {
+                    prop_assert_eq!(u64::from(plan.count), u64::from(count.get()).min(duration));
+                    prop_assert!(lengths.clone().max().unwrap() - lengths.min().unwrap() <= 1);
+                }
+                Spacing::Every(interval) => {
+                    let interval = u64::try_from(interval.as_millis()).unwrap();
+                    prop_assert!(lengths.clone().rev().skip(1).all(|length| length == interval));
+                    prop_assert!(lengths.clone().all(|length| length <= interval));
+                }
+            }
+            let requests = plan.requests();
+            prop_assert_eq!(requests.len(), intervals.len());
+            for (asked, (start, end)) in requests.iter().zip(intervals) {
+                prop_assert_eq!(asked.time, FrameTime::from(Duration::from_millis((start + end) / 2)));
+                prop_assert_eq!((asked.pick, asked.cover), (pick, CoverArt::Ignore));
+                // A cage encodes the picture of each tile: no larger than the tile.
+                prop_assert_eq!(asked.encoding.bounds, request.tile);
+            }
+        }
+
+        /// Players read from WebVTT what the tiles contain.
+        #[test]
+        fn cues_are_the_tiles(
+            places in prop::collection::vec((0_u64..400_000_000, 1_u64..100_000, 0_usize..100, 0_u32..10_000, 0_u32..10_000), 0..20),
+            (tile_width, tile_height) in (1_u32..1000, 1_u32..1000),
+        ) {
+            let tile = |&(start, length, sheet, x, y): &(u64, u64, usize, u32, u32)| StoryboardTile {
+                start_seconds: seconds(start),
+                end_seconds: seconds(start + length),
+                frame_pts_seconds: seconds(start + length / 2),
+                sheet,
+                x,
+                y,
+            };
+            let tiles = places.iter().map(tile).collect();
+            let text = Storyboard { sheets: Vec::new(), tiles, tile_width, tile_height }.webvtt(|sheet| format!("s {sheet}.jpg"));
+            let mut blocks = text.split("\n\n");
+            prop_assert_eq!(blocks.next().map(str::trim_end), Some("WEBVTT"));
+            let cues: Vec<&str> = blocks.collect();
+            prop_assert_eq!(cues.len(), places.len());
+            for (cue, (start, length, sheet, x, y)) in cues.into_iter().zip(places) {
+                let lines: Vec<&str> = cue.lines().collect();
+                let [times, place] = lines[..] else { return Err(TestCaseError::fail(cue.to_owned())) };
+                let times = times.split_once(" --> ").map(|(from, to)| (read_clock(from), read_clock(to)));
+                prop_assert_eq!(times, Some((Some(start), Some(start + length))), "{}", cue);
+                prop_assert_eq!(place, format!("s {sheet}.jpg#xywh={x},{y},{tile_width},{tile_height}"));
+            }
+        }
     }
 }
