@@ -155,11 +155,12 @@ impl Part {
         vec![self.look(0.5, Pick::Exact)]
     }
 
-    /// Whether a frame can stand for the part. Keyframes are often as far apart as the middles of the parts: the one before a middle then lies in front of
-    /// its part, and is nearer to the part than to any other.
+    /// Returns whether a frame can stand for the part: the frame lies between the middles of the parts before and after. Keyframes are often as
+    /// far apart as the middles: the keyframe before a middle then lies in front of the part. Where a video has few frames, the frame after a
+    /// middle lies behind the part. No other part requests that frame.
     fn admits(&self, seconds: f64) -> bool {
-        let middle_before = self.start - (self.end - self.start) / 2.0;
-        seconds > middle_before && seconds < self.end
+        let half = (self.end - self.start) / 2.0;
+        seconds > self.start - half && seconds < self.end + half
     }
 }
 
@@ -270,4 +271,33 @@ fn candidate(frame: &PosterFrame, appearance: Appearance, tile: Bounds) -> Resul
     let exact = Duration::try_from_secs_f64(pts_seconds).unwrap_or_default();
     let milliseconds = Duration::from_millis(u64::try_from(exact.as_millis()).unwrap_or(u64::MAX));
     Ok(Candidate { at: milliseconds.into(), pts_seconds, appearance, picture: frame.to_rgb8(tile)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Parts of two seconds have exact edges.
+        #[test]
+        fn a_frame_stands_for_the_parts_with_the_nearest_middles(count in 1_u32..500, at in 0.0..1000.0_f64) {
+            let duration = Duration::from_secs(u64::from(count) * 2);
+            let parts: Vec<Part> = (0..count).map(|index| Part::new(duration, index, count)).collect();
+            let admitting = |at: f64| (0..count).zip(&parts).filter(|(_, part)| part.admits(at)).map(|(index, _)| index).collect::<Vec<_>>();
+            let at = at % duration.as_secs_f64();
+            for index in admitting(at) {
+                let middle = f64::from(index) * 2.0 + 1.0;
+                prop_assert!((at - middle).abs() < 2.0, "{} for the part around {}", at, middle);
+            }
+            let most = if at < 1.0 || at > duration.as_secs_f64() - 1.0 { 1 } else { 2 };
+            prop_assert!((1..=most).contains(&admitting(at).len()), "{}: {:?}", at, admitting(at));
+            for (index, part) in (0..count).zip(&parts) {
+                prop_assert_eq!(admitting(part.start.midpoint(part.end)), [index]);
+            }
+        }
+    }
 }
