@@ -93,3 +93,40 @@ impl Best {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn three_later_times_and_an_earlier_one_are_tried(
+            seconds in 0.001..10_000.0_f64, duration in proptest::option::of(0.1..20_000.0_f64)
+        ) {
+            let times = nearby(seconds, duration);
+            let at = Duration::from_secs_f64(seconds);
+            let end = duration.map_or(Duration::MAX, Duration::from_secs_f64);
+            prop_assert!(times.iter().all(|time| *time < end), "{:?}", times);
+            let most = Duration::from_secs(21).min(end / 20 * 7 + Duration::from_micros(1));
+            let (later, earlier): (Vec<Duration>, Vec<Duration>) = times.iter().partition(|time| **time > at);
+            prop_assert_eq!(earlier, if at / 2 < end { vec![at / 2] } else { vec![] });
+            let distances: Vec<Duration> = later.iter().map(|time| *time - at).collect();
+            prop_assert!(distances.windows(2).all(|pair| pair[1] >= pair[0] * 2), "{:?}", distances);
+            prop_assert!(distances.iter().all(|distance| *distance <= most));
+            let is_far_from_the_end = end.saturating_sub(at) > most;
+            prop_assert!(later.len() == 3 || !is_far_from_the_end, "{:?}", later);
+        }
+    }
+
+    #[test]
+    fn a_step_is_three_seconds_or_a_twentieth_of_the_video() {
+        let seconds = |times: &[u64]| times.iter().map(|time| Duration::from_secs(*time)).collect::<Vec<_>>();
+        assert_eq!(nearby(10.0, None), seconds(&[13, 19, 31, 5]));
+        assert_eq!(nearby(10.0, Some(20.0)), seconds(&[11, 13, 17, 5]));
+        assert_eq!(nearby(10.0, Some(60.0)), seconds(&[13, 19, 31, 5]));
+    }
+}
