@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn every_variable_is_read() -> Result<(), ConfigError> {
-        let read = |spacing| {
+        let read = |spacing, format: &str| {
             let config = read(&[
                 ("THUMBNAIL_CACHE_CONTROL", "no-cache"),
                 ("STORYBOARD_KEY", "boards/{dir}{stem}/"),
@@ -134,7 +134,7 @@ mod tests {
                 ("STORYBOARD_HEIGHT", "180"),
                 ("STORYBOARD_COLUMNS", "4"),
                 ("STORYBOARD_ROWS", "5"),
-                ("STORYBOARD_FORMAT", "png"),
+                ("STORYBOARD_FORMAT", format),
                 ("STORYBOARD_QUALITY", "70"),
             ])?;
             Ok::<_, ConfigError>(config.storyboard)
@@ -144,15 +144,25 @@ mod tests {
             .with_pick(Pick::Exact)
             .with_tile(crate::Bounds::new(320, 180))
             .with_grid(number(4), number(5))
-            .with_format(ImageFormat::Png, crate::Quality::new(70).unwrap_or_default());
-        for (variable, spacing) in [
+            .with_format(ImageFormat::Jpeg, crate::Quality::new(70).unwrap_or_default());
+        let spacings = [
             (("STORYBOARD_COUNT", "25"), Spacing::Count(number(25))),
             (("STORYBOARD_EVERY", "2.5s"), Spacing::Every(Duration::from_millis(2500))),
-        ] {
-            let settings = read(variable)?;
+        ];
+        let formats = [
+            ("jpeg", ImageFormat::Jpeg),
+            #[cfg(feature = "png")]
+            ("png", ImageFormat::Png),
+            #[cfg(feature = "webp")]
+            ("webp", ImageFormat::WebP),
+        ];
+        for ((variable, spacing), (name, format)) in
+            spacings.into_iter().flat_map(|spacing| formats.map(|format| (spacing, format)))
+        {
+            let settings = read(variable, name)?;
             let expected = StoryboardSettings {
                 folder: "boards/{dir}{stem}/".parse().unwrap_or_default(),
-                request: request.with_spacing(spacing),
+                request: request.with_spacing(spacing).with_format(format, request.quality),
                 cache_control: "no-cache".to_owned(),
             };
             assert_eq!(settings, Some(expected));
