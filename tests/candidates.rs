@@ -73,6 +73,23 @@ fn each_candidate_is_the_frame_at_its_time() -> Outcome {
     Ok(())
 }
 
+/// Of a film whose frames are all good and equally distant: as many candidates as requested, or all frames. Wherever a frame lies in its part,
+/// and whether it is a keyframe.
+#[test]
+fn a_film_offers_as_many_candidates_as_it_has_frames() -> Outcome {
+    for (name, frames) in
+        [("orient_1.mp4", 12), ("colours_alpha.mov", 12), ("rotated_90.mkv", 12), ("one_frame.mp4", 1)]
+    {
+        let mut media = open(name)?;
+        for count in 1..=14 {
+            let candidates = media.candidates(&request(count).with_tile(Bounds::width(16)))?;
+            let times: Vec<f64> = candidates.iter().map(|candidate| candidate.pts_seconds).collect();
+            assert_eq!(times.len(), frames.min(count as usize), "{name}, {count}: {times:?}");
+        }
+    }
+    Ok(())
+}
+
 /// A film that is black around its middle: the middle part offers another frame, and no candidate is black.
 #[test]
 fn blank_frames_are_no_candidates() -> Outcome {
