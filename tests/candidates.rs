@@ -191,6 +191,15 @@ fn text(path: &Path) -> Outcome<&str> {
     Ok(path.to_str().ok_or("a path that is no text")?)
 }
 
+/// The file declares 17 s and has frames for 7 s. A part behind the last frame takes no frame from far away: it gets one from the widest gap.
+#[test]
+fn parts_without_frames_take_none_from_afar() -> Outcome {
+    let candidates = open("start_offset.mkv")?.candidates(&request(3))?;
+    let times: Vec<String> = candidates.iter().map(|candidate| candidate.pts_seconds.to_string()).collect();
+    assert_eq!(times, ["0", "3", "6"]);
+    Ok(())
+}
+
 /// The number of pixels as bright as the text.
 fn bright(sheet: &image::RgbImage, (left, top, width, height): (u32, u32, u32, u32)) -> usize {
     let part = image::imageops::crop_imm(sheet, left, top, width, height).to_image();

@@ -186,6 +186,9 @@ fn the_choice_is_the_exact_frame_unless_that_is_bad() -> Outcome {
     let verdicts: Vec<Verdict> = auto.considered().iter().map(|seen| seen.appearance.verdict).collect();
     assert_eq!(verdicts, [Verdict::Black, Verdict::Good]);
     assert!(media.frame(AT)?.considered().is_empty());
+    // Of frames that are equally bad, the requested one.
+    let auto = open("ffv1.mkv")?.frame(FrameRequest::at(AT).with_pick(Pick::Auto))?;
+    assert!(auto.considered().len() > 1 && auto.reason() == FrameReason::AtTarget, "{:?}", auto.considered());
     Ok(())
 }
 

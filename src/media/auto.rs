@@ -128,5 +128,7 @@ mod tests {
         assert_eq!(nearby(10.0, None), seconds(&[13, 19, 31, 5]));
         assert_eq!(nearby(10.0, Some(20.0)), seconds(&[11, 13, 17, 5]));
         assert_eq!(nearby(10.0, Some(60.0)), seconds(&[13, 19, 31, 5]));
+        // The end is not in the video.
+        assert_eq!(nearby(34.0, Some(40.0)), seconds(&[36, 17]));
     }
 }
