@@ -1,4 +1,5 @@
-//! Settings from environment variables. Other modules read only AWS's own variables and the two that begin with `S3_`.
+//! Settings from environment variables. No other module reads the environment, but the AWS SDK reads its own variables and
+//! the two that begin with `S3_`.
 //!
 //! | variable | default | meaning |
 //! |---|---|---|

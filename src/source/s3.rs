@@ -112,7 +112,7 @@ impl S3Source {
             let reason = aws::NO_REGION.to_owned();
             return Err(SourceError::Request { reason });
         }
-        let headers = BucketHeaders::from_env().map_err(|reason| SourceError::Request { reason })?;
+        let headers = BucketHeaders::of(config).map_err(|reason| SourceError::Request { reason })?;
         let mut client = Builder::from(config).force_path_style(has_own_endpoint(config));
         if let Some(headers) = headers {
             client = client.interceptor(headers);

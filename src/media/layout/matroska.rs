@@ -342,8 +342,10 @@ mod tests {
     fn cues_are_absent_only_if_unlisted_or_empty() {
         let (without, _) = file(3, &[], None);
         let (planner, without_plan) = plan(&without, Duration::from_secs(1));
-        assert!(planner.has_no_cues);
-        assert_eq!(without_plan, Plan::default());
+        assert!(planner.has_no_cues && !planner.has_plan);
+        // The bytes of the second before the frame.
+        let soon = ByteRange::new(HEAD_BYTES, HEAD_BYTES + BYTES_PER_SECOND).clipped(without.len() as u64);
+        assert_eq!(without_plan, Plan { ranges: vec![soon], only: false });
         let (empty, _) = file(3, &[], Some(&|_| Vec::new()));
         assert!(plan(&empty, Duration::from_secs(1)).0.has_no_cues);
     }

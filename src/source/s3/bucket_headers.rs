@@ -1,10 +1,10 @@
 //! Headers that a bucket of another account, or a cautious caller, needs with every request.
 
-use std::env;
-
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
+use aws_types::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
 
 /// `requester`: the caller pays for requests and transfer of a Requester Pays bucket
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html>).
@@ -18,9 +18,15 @@ const EXPECTED_BUCKET_OWNER: &str = "S3_EXPECTED_BUCKET_OWNER";
 pub(super) struct BucketHeaders(Vec<(&'static str, String)>);
 
 impl BucketHeaders {
-    /// Reads the environment. Returns `None` if neither variable is set. The error is a message for people.
-    pub(super) fn from_env() -> Result<Option<Self>, String> {
-        Self::new(|name| env::var(name).ok())
+    /// Reads the environment, or else the profile, under the names of the variables in lower case. Returns `None` if neither variable is
+    /// set. The error is a message for people.
+    pub(super) fn of(settings: &SdkConfig) -> Result<Option<Self>, String> {
+        Self::new(|name| {
+            let profile = name.to_ascii_lowercase();
+            let key =
+                ServiceConfigKey::builder().service_id("S3").env(name).profile(&profile).build().ok()?;
+            settings.service_config()?.load_config(key)
+        })
     }
 
     fn new(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, String> {
