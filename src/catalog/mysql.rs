@@ -124,7 +124,7 @@ impl MySqlCatalog {
         self.perform(&LookAt { video_url, id }).await
     }
 
-    /// Returns the row of a video with any content id; see [`Catalog::find_row`](super::Catalog::find).
+    /// Returns the row of a video with any content id; see [`Catalog::find_row`](super::Catalog::find_row).
     ///
     /// # Errors
     /// See [`CatalogError`].
