@@ -305,3 +305,57 @@ impl Limits {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    type Setter = fn(Limits) -> Limits;
+
+    const SECONDS: Duration = Duration::from_secs(7);
+
+    fn fields(limits: Limits) -> Value {
+        serde_json::to_value(limits).unwrap()
+    }
+
+    #[test]
+    fn each_setter_sets_its_limit_and_keeps_the_others() {
+        let setters: [(&str, Setter); 17] = [
+            ("max_bytes", |limits| limits.with_max_bytes(7)),
+            ("max_requests", |limits| limits.with_max_requests(7)),
+            ("max_packets", |limits| limits.with_max_packets(7)),
+            ("max_decoded_pixels", |limits| limits.with_max_decoded_pixels(7)),
+            ("max_pixels_per_byte", |limits| limits.with_max_pixels_per_byte(7)),
+            ("max_pixels_without_frame", |limits| limits.with_max_pixels_without_frame(7)),
+            ("max_repetitions", |limits| limits.with_max_repetitions(7)),
+            ("max_pixels", |limits| limits.with_max_pixels(7)),
+            ("max_streams", |limits| limits.with_max_streams(7)),
+            ("max_index_entries", |limits| limits.with_max_index_entries(7)),
+            ("max_boxes", |limits| limits.with_max_boxes(7)),
+            ("max_parsed_bytes", |limits| limits.with_max_parsed_bytes(7)),
+            ("max_unpacked_bytes", |limits| limits.with_max_unpacked_bytes(7)),
+            ("max_time", |limits| limits.with_max_time(SECONDS)),
+            ("max_cpu_time", |limits| limits.with_max_cpu_time(SECONDS)),
+            ("max_memory", |limits| limits.with_max_memory(7)),
+            ("max_tiles", |limits| limits.with_max_tiles(7)),
+        ];
+        let (mut limits, mut expected) = (Limits::default(), fields(Limits::default()));
+        assert_eq!(expected.as_object().unwrap().len(), setters.len());
+        for (name, set) in setters {
+            limits = set(limits);
+            expected[name] = if expected[name].is_number() { json!(7) } else { json!(SECONDS) };
+            assert_eq!(fields(limits), expected, "{name}");
+        }
+    }
+
+    /// Exceeded time is an error of another kind.
+    #[test]
+    fn a_limit_has_the_name_of_its_field() {
+        for name in fields(Limits::default()).as_object().unwrap().keys().filter(|&name| name != "max_time") {
+            let limit: Limit = serde_json::from_value(json!(name)).unwrap();
+            assert_eq!(limit.to_string(), *name);
+        }
+    }
+}
