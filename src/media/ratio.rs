@@ -40,3 +40,25 @@ impl From<Rational> for Ratio {
         Self { num, den }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn lowest_terms_keep_the_value(num: i32, den: i32, factor in 1..=1000_i32) {
+            let ratio = Ratio { num, den };
+            prop_assert_eq!(ratio.value().is_some(), den != 0);
+            prop_assert_eq!(ratio.value(), ratio.reduced().value());
+            if let Some(value) = ratio.value() {
+                prop_assert!((value * f64::from(den) - f64::from(num)).abs() <= 1e-6, "{}", value);
+            }
+            // Terms that are small enough for the factor.
+            let lowest = Ratio { num: num / 1000, den: den / 1000 }.reduced();
+            prop_assert_eq!(Ratio { num: lowest.num * factor, den: lowest.den * factor }.reduced(), lowest);
+        }
+    }
+}
