@@ -92,6 +92,21 @@ mod tests {
         assert_eq!(sketch(&jpeg(1280, 720, 0.0, 90)).psnr(&upright), None);
     }
 
+    /// Encoders round sides, so a pixel of the small picture is no other shape.
+    #[test]
+    fn two_pixels_of_the_small_picture_are_another_shape() {
+        for (difference, is_compared) in [(0, true), (1, true), (2, false), (28, false)] {
+            let (wide, lower) =
+                (sketch(&jpeg(128, 100, 0.0, 90)), sketch(&jpeg(128, 100 - difference, 0.0, 90)));
+            let (high, slimmer) =
+                (sketch(&jpeg(100, 128, 0.0, 90)), sketch(&jpeg(100 - difference, 128, 0.0, 90)));
+            for (one, other) in [(&wide, &lower), (&high, &slimmer)] {
+                assert_eq!(one.psnr(other).is_some(), is_compared, "{difference}");
+                assert_eq!(other.psnr(one).is_some(), is_compared, "{difference}");
+            }
+        }
+    }
+
     #[test]
     fn no_picture_and_too_large_a_picture_are_told() {
         let picture = jpeg(64, 32, 0.0, 90);
