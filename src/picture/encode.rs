@@ -288,4 +288,20 @@ mod tests {
         assert_eq!(quantiser(0), None);
         assert_eq!(quantiser(101), None);
     }
+
+    #[test]
+    fn names_of_a_format_agree() {
+        let formats: Vec<_> =
+            ["jpeg", "png", "webp"].into_iter().filter_map(ImageFormat::from_extension).collect();
+        assert_eq!(
+            formats.len(),
+            1 + usize::from(cfg!(feature = "png")) + usize::from(cfg!(feature = "webp"))
+        );
+        for format in formats {
+            let name: String = serde_json::from_value(serde_json::to_value(format).unwrap()).unwrap();
+            assert_eq!(format.content_type(), format!("image/{name}"));
+            assert_eq!(ImageFormat::from_extension(&name), Some(format));
+            assert_eq!(ImageFormat::from_extension(format.extension()), Some(format));
+        }
+    }
 }
