@@ -291,4 +291,18 @@ mod tests {
             assert!(ramp.is_sorted(), "{peak_nits:?}: {ramp:?}");
         }
     }
+
+    #[test]
+    fn the_roll_off_leaves_the_line_smoothly_and_ends_in_white() {
+        const STEP: f32 = 0.004;
+        for peak in [1.01_f32, 1.5, DEFAULT_PEAK_NITS / REFERENCE_WHITE_NITS, 10_000.0 / REFERENCE_WHITE_NITS]
+        {
+            let at_part = |part: f32| roll_off(KNEE + part * (peak - KNEE), peak);
+            assert!((at_part(0.0) - KNEE).abs() < 1e-6 && (at_part(1.0) - 1.0).abs() < 1e-6, "{peak}");
+            let slope = (roll_off(KNEE + STEP, peak) - KNEE) / STEP;
+            assert!((slope - 1.0).abs() < 0.012, "{peak}: {slope}");
+            let curve: Vec<f32> = (0..=100_u8).map(|part| at_part(f32::from(part) / 100.0)).collect();
+            assert!(curve.is_sorted(), "{peak}: {curve:?}");
+        }
+    }
 }
