@@ -210,4 +210,17 @@ mod tests {
             assert_eq!(Orientation::from_matrix(a, b, c, d), expected);
         }
     }
+
+    #[cfg(feature = "image")]
+    #[test]
+    fn an_image_has_the_size_of_the_picture_whatever_its_bytes() {
+        for bytes in [0, 5, 6, 9] {
+            let picture = RgbPicture { width: 2, height: 1, pixels: vec![200; bytes] };
+            let image = image::RgbImage::from(picture);
+            assert_eq!(image.dimensions(), (2, 1));
+            let mut expected = vec![200; bytes];
+            expected.resize(6, 0);
+            assert_eq!(image.into_raw(), expected);
+        }
+    }
 }
