@@ -106,7 +106,11 @@ impl Planner for Matroska {
             None => Vec::new(),
         };
         self.has_plan = !ranges.is_empty();
-        let ranges = if self.has_no_cues { without_cues(at, seen.size()) } else { ranges };
+        // The frames of a list are not planned together: each range would be this one, and their times may lie far apart.
+        let ranges = match self.has_no_cues && !self.manner.is_ahead {
+            true => without_cues(at, seen.size()),
+            false => ranges,
+        };
         self.look_at_metadata(seen)?;
         Ok(Plan { ranges, only: only && self.has_plan })
     }
