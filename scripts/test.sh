@@ -81,8 +81,9 @@ step lint scripts/lint.sh --short
 step deny scripts/deny.sh
 step advisories-libav scripts/advisories_libav.py
 step supply-chain python3 -B scripts/test_supply_chain.py
-# Unit, integration and documentation tests of the program, the Lambda function and all their features. No test is ignored.
-step test cargo test --locked --features static --no-fail-fast
+# Unit, integration and documentation tests of the program, the Lambda function and all their features, two programs at a time. No test is
+# ignored.
+step test scripts/run_tests.py --locked --features static
 # A few times of each fixture, by the example that the previous step built. `make any-time` requests more times.
 step any-time target/python/bin/python -B scripts/any_time.py --times 5
 # The tools that change files; and a few changed copies of some fixtures, with the tests' program. `make mutate` reads more copies.
