@@ -144,7 +144,8 @@ pub enum Error {
         /// The file format.
         format: ImageFormat,
     },
-    /// The colour matrix of the frame cannot be converted: IPT-C2, `ICtCp` without PQ or HLG, or constant luminance with them.
+    /// The colour matrix of the frame cannot be converted: IPT-C2, `ICtCp` without PQ or HLG, or constant luminance without
+    /// the curve of a camera.
     #[error("the colour matrix {matrix} of the video is not supported")]
     ColourMatrix {
         /// FFmpeg's name of the matrix (ITU-T H.273, table 4).

@@ -4,8 +4,9 @@
 
 The variable is moto's: the number of requests that are not checked.
 
-The tests set the server up and inspect it at /_tests, without credentials. The server corrects moto in two points, so that it
-behaves as AWS: a user who may not list a bucket gets 403 instead of 404 for a missing key, and permissions for a single secret work.
+The tests set the server up and inspect it at /_tests, without credentials. The server corrects moto in three points, so that it
+behaves as AWS: a user who may not list a bucket gets 403 instead of 404 for a missing key, permissions for a single secret work, and only a
+user who may read an object's tags learns their number.
 """
 
 import json
