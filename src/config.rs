@@ -8,7 +8,7 @@
 //! | `THUMBNAIL_PREFIX` | `thumbnails/` | folder of the thumbnails |
 //! | `THUMBNAIL_AT` | `5` | time of the frame, see [`FrameTime`]: `5`, `1:02.5`, `-10`, `10%`, `middle` |
 //! | `POSTER_AT_TAG` | `false` | whether the object tag `poster-at` chooses the time of the frame; object metadata with this name always does |
-//! | `THUMBNAIL_PICK` | `exact` | `exact`, or `keyframe`: the keyframe at or before that time, which needs no other frame for decoding |
+//! | `THUMBNAIL_PICK` | `exact` | `exact`; `keyframe`: the keyframe at or before that time; `auto`: the exact frame, or a better keyframe near it |
 //! | `THUMBNAIL_WIDTH`, `THUMBNAIL_HEIGHT` | the video's size | maximum size of the picture in pixels; pictures are never enlarged |
 //! | `THUMBNAIL_FIT` | `contain` | `contain`: the whole picture fits into the bounds. `cover`: the picture fills the bounds and is cropped |
 //! | `THUMBNAIL_FOCUS` | the centre | the point that `cover` keeps in view, as distances from the left and the top: `0.5,0.25` or `50%,25%` |
@@ -55,7 +55,7 @@
 //! | `MODE` | `live` | `shadow` writes nothing and compares its results with the existing thumbnails and rows |
 //! | `MAX_CONCURRENCY` | memory / 128 MiB, at most 8 | number of objects of one event that are processed concurrently |
 //! | `ISOLATE` | `none` | `process` decodes in a separate process; also applies to a store in a folder |
-//! | `MAX_CPU_TIME` | `60` | CPU time limit in seconds or as a duration, for each of three steps: opening the video, finding the frame, encoding the picture |
+//! | `MAX_CPU_TIME` | `60` | CPU time that one video may use in total, in seconds or as a duration |
 //! | `METRICS_NAMESPACE` | `posterframe` | CloudWatch namespace of the metrics |
 //!
 //! In the Lambda function the default of `LOG_FORMAT` is `json`. `FFMPEG_PATH` and `FFPROBE_PATH` are ignored with one

@@ -44,7 +44,7 @@ pub fn readable(key: &str, size: u64) {
         info,
         {key, size},
         "영상 다운로드 완료: {size} bytes ({megabytes} MB)",
-        "OpenMedia the video: {size} bytes ({megabytes} MiB)"
+        "Opened the video: {size} bytes ({megabytes} MiB)"
     );
 }
 
