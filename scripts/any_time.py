@@ -51,6 +51,7 @@ class Exemption:
 EXEMPT = {
     "repeated": Exemption("pixels", "two packets of an earlier GOP have one time, and libavcodec moves the times behind them"),
     "moved": Exemption("time", "a keyframe has the time of a packet before it, and libavcodec gives it another"),
+    "length": Exemption("time", "FFmpeg stops at a damaged packet before it reports a duration, and the file's header has one"),
     "cut": Exemption("time", "the end of the file cuts the packet of the frame"),
     "encrypted": Exemption("unsupported", "the payload is encrypted, and FFmpeg decodes the ciphertext"),
     "tiles": Exemption("unsupported", "FFmpeg's program composes a picture of tiles"),
@@ -162,6 +163,8 @@ def exemption(truth: Truth, at: int, frame: Frame) -> str | None:
     sought = truth.ticks(truth.start + at)
     if any(packet.is_corrupt and truth.frames[-1].pts < sought <= packet.pts for packet in truth.packets[-1:]):
         return "cut"
+    if truth.is_length_unknown and sought > truth.frames[-1].pts:
+        return "length"
     stored = [packet.pts for packet in truth.packets if packet.pts > NO_TIME]
     is_keyframe = any(packet.is_key and packet.pts == frame.pts for packet in truth.packets)
     if is_keyframe and len(set(stored)) < len(stored):

@@ -25,6 +25,8 @@ def times(truth: Truth) -> list[int]:
     third, half, late = (pts[len(pts) * part // 12] for part in (4, 6, 11))
     before = pts[max(len(pts) * 11 // 12 - 1, 0)]
     ticks = [pts[0], third, Fraction(late + before, 2), half - 1, half + 1, pts[-1] - 1, pts[-1]]
+    if truth.is_length_unknown:
+        return list(dict.fromkeys(map(truth.after_start, ticks)))
     behind = max(truth.after_start(pts[-1]), truth.duration or 0) + 2_000_000
     return list(dict.fromkeys([*map(truth.after_start, ticks), behind]))
 

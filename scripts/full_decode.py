@@ -98,6 +98,8 @@ class Truth:
     packets: list[Packet]
     # Lines of the log that report an error.
     errors: int
+    # FFmpeg reports neither start nor duration, because it stops at a damaged packet.
+    is_length_unknown: bool = False
     # Keys of the table EXEMPT in any_time.py.
     exempt: list[str] = field(default_factory=list)
 
@@ -212,6 +214,7 @@ def decode(path: Path, limit: float) -> Truth:
         frames=whole(frames, packets, time_base, start or 0),
         packets=packets,
         errors=len(ERROR.findall(log)),
+        is_length_unknown=start is None and duration is None,
         exempt=[kind for kind, found in exempt.items() if found],
     )
 

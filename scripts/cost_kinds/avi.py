@@ -86,7 +86,20 @@ def palettes(size):
     return document(movie=fill(size, lambda i: chunk(b"00pc", change)))
 
 
+def decoders(size):
+    """Each stream needs a decoder of its own to be described. The first one has a raw picture, so that the file has a frame."""
+    codecs = [b"H264", b"HEVC", b"XVID", b"VP80", b"VP90", b"AV01", b"FFV1", b"HFYU", b"FFVH", b"MJPG", b"cvid", b"MP42", b"MP43", b"WMV3", b"WVC1", b"MJ2C"]
+    number = 95
+    names = [bytes(4)] + [codecs[i % len(codecs)] for i in range(1, number)]
+    bodies = [bytes(160 * 120 * 3)] + [bytes((i * 7 + j * 13) % 251 for j in range(size // number)) for i in range(1, number)]
+    main = chunk(b"avih", struct.pack("<IIIIIIIIIIIIII", 40_000, 0, 0, 0x10, 100, 0, number, 0, 160, 120, 0, 0, 0, 0))
+    movie = b"".join(chunk(b"%02ddc" % i, body) for i, body in enumerate(bodies))
+    body = folder(b"hdrl", main + b"".join(stream(codec=name) for name in names)) + folder(b"movi", movie)
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"AVI " + body
+
+
 KINDS = {
+    "decoders": decoders,
     "information": information,
     "index_falling": index_falling,
     "index_of_many_streams": index_of_many_streams,

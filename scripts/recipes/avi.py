@@ -1,4 +1,5 @@
-"""AVI files without an index, as interrupted recorders leave them. libavformat treats every frame as a keyframe.
+"""AVI files without an index, as interrupted recorders leave them: libavformat treats every frame as a keyframe. AVI files with a damaged
+first frame.
 
 The layout is that of the RIFF file (`hdrl`, `movi`, `idx1`) in Microsoft's AVI reference.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from recipes.base import GOP, patched, pattern
+from recipes.base import GOP, X264, X265, X265_PARAMS, patched, pattern
 
 HAS_INDEX, MUST_USE_INDEX = 0x10, 0x20
 # Half of a typical size, because some of these codecs need many bytes.
@@ -18,6 +19,7 @@ def avi() -> None:
     """One file for each codec whose frames depend on each other."""
     for name, encoder, source in (
         ("msmpeg4v2", "msmpeg4v2", pattern("96x64")),
+        ("msmpeg4v3", "msmpeg4", pattern("96x64")),
         ("cinepak", "cinepak", SMALL),
         ("msvideo1", "msvideo1", SMALL),
         ("wmv2", "wmv2", pattern("96x64")),
@@ -29,6 +31,18 @@ def avi() -> None:
     patched("noindex_stopped.avi", "MPEG-4 in AVI, as a stopped recorder leaves it: no index, sizes and counts of 0",
             "testsrc2, mpeg4, idx1 cut off, header fields cleared", stopped, *options("mpeg4"),
             source=pattern("96x64"))  # fmt: skip
+    x265 = (*X265, "-tag:v", "HEVC", "-x265-params", f"{X265_PARAMS}:bframes=0")
+    for name, encoder, options_of_it in (("h264", "libx264", (*X264, *GOP)), ("hevc", "libx265", x265)):
+        patched(f"damaged_first_{name}.avi", f"{name} in AVI, first frame damaged: libavformat stops analysing there",
+                f"testsrc2, {encoder}, first frame overwritten", damaged_first, *options_of_it,
+                "-bf", "0", source=pattern("96x64"))  # fmt: skip
+
+
+def damaged_first(data: bytes) -> bytes:
+    """Overwrites the first frame with bytes that contain no start code."""
+    at = data.index(b"00dc", data.index(b"movi"))
+    (size,) = struct.unpack_from("<I", data, at + 4)
+    return data[: at + 8] + bytes(1 + i % 251 for i in range(size)) + data[at + 8 + size :]
 
 
 def options(encoder: str) -> tuple[str, ...]:

@@ -213,9 +213,11 @@ impl<'r> Media<'r> {
         }
         let handling = handling(&format_name).for_index(&container);
         // libavformat keeps the packets that the analysis reads, and returns them first.
-        let analysis = match options.analyse_streams {
-            true => Some(analysis::in_depth(&mut container, &opening)?),
-            false => prepare(&mut container, &opening)?,
+        let analysis = if options.analyse_streams {
+            analysis::in_depth(&mut container, &opening)?;
+            Some(Vec::new())
+        } else {
+            prepare(&mut container, &opening)?
         };
         let pending =
             if analysis.is_some() { VecDeque::new() } else { read_starts(&mut container, &layout)? };

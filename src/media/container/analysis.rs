@@ -22,11 +22,8 @@ pub(in crate::media) fn reopen(container: &mut Container<'_>, opening: &Opening)
 /// headers remain where libavformat finds nothing in the packets.
 ///
 /// # Errors
-/// [`Error::NotMedia`] for containers whose headers do not suffice, and the errors of reading.
-pub(in crate::media) fn in_depth(
-    container: &mut Container<'_>,
-    opening: &Opening,
-) -> Result<Vec<Option<KeyframeInterval>>, Error> {
+/// [`Error::NotMedia`] for containers without streams, and the errors of reading.
+pub(in crate::media) fn in_depth(container: &mut Container<'_>, opening: &Opening) -> Result<(), Error> {
     let format_name = container.format_name();
     if format_name.starts_with("mov") {
         container.read_packets_directly();
@@ -34,12 +31,7 @@ pub(in crate::media) fn in_depth(
     if format_name == "mpegts" {
         transport::impatient(opening).reopen(container)?;
     }
-    let result = find_stream_info(container, MAX_PROBE_BYTES);
-    let are_headers_enough = handling(&format_name).headers_suffice && headers_are_complete(container);
-    match result {
-        Err(Error::NotMedia { .. }) if are_headers_enough => Ok(Vec::new()),
-        result => result.map(|()| Vec::new()),
-    }
+    find_stream_info(container, MAX_PROBE_BYTES)
 }
 
 /// Prepares a container that was just opened: sets how libavformat reads packets from the input, and lets libavformat analyse the

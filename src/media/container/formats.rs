@@ -83,12 +83,19 @@ pub(super) fn analyse_streams(container: &mut Container<'_>) -> Result<(), Error
     find_stream_info(container, PROBE_BYTES)
 }
 
-/// Lets libavformat analyse the streams from this many bytes of packets.
+/// Lets libavformat analyse the streams from this many bytes of packets. libavformat stops at a packet that it cannot analyse, for example
+/// at a damaged first one. The streams are known then, and later packets may be good: ffmpeg decodes them, too.
+///
+/// # Errors
+/// [`Error::NotMedia`] for containers without streams, and the errors of reading.
 pub(super) fn find_stream_info(container: &mut Container<'_>, probe_bytes: i64) -> Result<(), Error> {
     container.set_probe_bytes(probe_bytes);
     let result = container.find_stream_info();
     container.input_mut().check()?;
-    result.map_err(unreadable)
+    match result.map_err(unreadable) {
+        Err(Error::NotMedia { .. }) if container.stream_count() > 0 => Ok(()),
+        result => result,
+    }
 }
 
 /// The way in which a container seeks.
