@@ -235,3 +235,76 @@ fn a_failure_leaves_everything_as_it_was() -> Outcome {
     assert_eq!(names(&out)?, ["notes.txt", "storyboard-1.jpg", "storyboard.json", "storyboard.vtt"]);
     Ok(())
 }
+
+/// Tiles from keyframes repeat pictures when the video has fewer keyframes than tiles. A note reports this.
+#[test]
+fn too_few_keyframes_are_reported() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let pictures = |name: &str, more: &[&str]| -> Outcome<(usize, String)> {
+        let video = film(name);
+        let arguments: Vec<&str> = [video.as_str(), "--json"].iter().chain(more).copied().collect();
+        let output = storyboard(&arguments, folder.path())?;
+        let stderr = String::from_utf8(output.stderr)?;
+        assert!(output.status.success(), "{stderr}");
+        let answer: Value = serde_json::from_slice(&output.stdout)?;
+        let tiles = answer["tiles"].as_array().ok_or("no tiles")?;
+        let mut times: Vec<String> = tiles.iter().map(|tile| tile["frame_pts_seconds"].to_string()).collect();
+        times.dedup();
+        Ok((times.len(), stderr))
+    };
+    let note = |tiles: u32, shown: &str| {
+        format!(
+            "The video has too few keyframes for {tiles} tiles: the tiles show {shown}. --pick exact shows the frame in the middle of \
+             each interval, and reads more\n"
+        )
+    };
+    let of = |count, stderr: &str| (count, stderr.to_owned());
+    // The video lasts seven seconds and has three keyframes.
+    assert_eq!(pictures("h264_end.mp4", &[])?, (3, note(100, "3 different pictures")));
+    assert_eq!(pictures("h264_end.mp4", &["--count", "3"])?, (2, note(3, "2 different pictures")));
+    assert_eq!(pictures("long_gop.mp4", &["--every", "1"])?, (1, note(7, "the same picture")));
+    // Nothing to report: each tile has its own keyframe, tiles of exact frames, and --quiet.
+    assert_eq!(pictures("h264_end.mp4", &["--count", "2"])?, of(2, ""));
+    assert_eq!(pictures("h264_end.mp4", &["--count", "7", "--pick", "exact"])?, of(7, ""));
+    assert_eq!(pictures("h264_end.mp4", &["--quiet"])?, of(3, ""));
+    Ok(())
+}
+
+/// `grab` and `storyboard` replace the existing files that they write, keep all others, and their help announces this.
+#[test]
+fn existing_files_are_replaced() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path();
+    fs::write(out.join("notes.txt"), "mine")?;
+    let run = |arguments: &[&str]| -> Outcome<String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_posterframe"));
+        let output = command.env_clear().current_dir(out).args(arguments).output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    let (one, other) = (film("h264_end.mp4"), film("mjpeg.mov"));
+    let mut before = Vec::new();
+    for video in [one.as_str(), other.as_str()] {
+        run(&["storyboard", video, "-o", ".", "--count", "4", "--columns", "2", "--rows", "1"])?;
+        run(&["grab", video, "-o", "poster.jpg"])?;
+        let files = ["poster.jpg", "storyboard-1.jpg", "storyboard-2.jpg", "storyboard.json"];
+        let contents = files.map(|name| fs::read(out.join(name)));
+        let contents = contents.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for (name, (now, before)) in files.iter().zip(contents.iter().zip(&before)) {
+            assert!(now != before, "{name} was not replaced");
+        }
+        before = contents;
+    }
+    // One sheet takes the place of the first. The second sheet of the earlier storyboard stays, like any other file.
+    run(&["storyboard", &one, "-o", ".", "--count", "2"])?;
+    assert!(
+        fs::read(out.join("storyboard-1.jpg"))? != before[1]
+            && fs::read(out.join("storyboard-2.jpg"))? == before[2]
+    );
+    assert_eq!(fs::read_to_string(out.join("notes.txt"))?, "mine");
+    for command in ["grab", "storyboard"] {
+        let help = run(&[command, "--help"])?.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains("and replace") && help.contains("existing file"), "{help}");
+    }
+    Ok(())
+}

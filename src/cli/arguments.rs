@@ -259,8 +259,9 @@ pub(super) struct GrabArguments {
     pub(super) inputs: Vec<Location>,
     #[command(flatten)]
     pub(super) reading: ReadingArguments,
-    /// Write the picture to this file, in the format of its extension; - is standard output. An OUT that ends with /, or for several
-    /// inputs an OUT that exists, is a folder: each picture gets the name of its video, and the extension of --format [default there: jpeg]
+    /// Write the picture to this file, in the format of its extension, and replace an existing file; - is standard output. An OUT that
+    /// ends with /, or for several inputs an OUT that exists, is a folder: each picture gets the name of its video, and the extension of
+    /// --format [default there: jpeg]
     #[arg(short, long, value_name = "OUT", required_unless_present = "show")]
     pub(super) output: Option<PathBuf>,
     /// Show the picture in the terminal, by the protocol of kitty or iTerm, or as blocks of colour
@@ -312,7 +313,7 @@ pub(super) struct GrabArguments {
 pub(super) struct StoryboardArguments {
     #[command(flatten)]
     pub(super) input: InputArguments,
-    /// Write the files to this folder, or to s3://bucket/folder/. The command creates a missing folder
+    /// Write the files to this folder, or to s3://bucket/folder/, and replace existing files. The command creates a missing folder
     #[arg(short, long, value_name = "DIR", value_parser = prefix())]
     pub(super) output: Prefix,
     /// Divide the video into this many tiles of equal length [default: 100]

@@ -81,6 +81,9 @@ pub(super) fn run(
         }
     };
     answer.claim();
+    if let Some(note) = written.index.as_ref().and_then(few_keyframes) {
+        output::note(&note);
+    }
     written.output = output;
     written.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     match arguments.json {
@@ -239,6 +242,22 @@ fn request(arguments: &StoryboardArguments) -> StoryboardRequest {
         request = request.with_spacing(spacing);
     }
     request
+}
+
+/// Returns a note if tiles repeat pictures because the video has too few keyframes.
+fn few_keyframes(index: &StoryboardIndex) -> Option<String> {
+    // A tile without a keyframe of its own shows the keyframe of the tile before it.
+    let times = index.tiles.iter().map(|tile| tile.frame_pts_seconds);
+    let repeated = times.clone().zip(times.skip(1)).filter(|(one, next)| one.total_cmp(next).is_eq()).count();
+    let (tiles, pictures) = (index.tiles.len(), index.tiles.len().saturating_sub(repeated));
+    let shown =
+        if pictures == 1 { "the same picture".to_owned() } else { format!("{pictures} different pictures") };
+    (index.pick == Pick::Keyframe && repeated > 0).then(|| {
+        format!(
+            "The video has too few keyframes for {tiles} tiles: the tiles show {shown}. --pick exact shows the frame in the middle of \
+             each interval, and reads more"
+        )
+    })
 }
 
 /// Writes all files or none: all files are complete in a temporary folder before the first file is moved to its place.

@@ -60,13 +60,14 @@ Examples:
   posterframe grab holiday.mp4 -o choices.jpg --candidates 9";
 
 pub(super) const STORYBOARD_HELP: &str = "\
-DIR receives storyboard-1.jpg (storyboard-2.jpg, ...), storyboard.vtt and storyboard.json. The command writes all files or none. Other \
-files in DIR stay.
+DIR receives storyboard-1.jpg (storyboard-2.jpg, ...), storyboard.vtt and storyboard.json. The command writes all files or none. Files of \
+an earlier storyboard with these names are replaced. Other files in DIR stay, such as further sheets of an earlier storyboard.
 
 In S3, the name of each sheet contains a hash (storyboard-1-0123456789abcdef.jpg), and the sheets of earlier storyboards stay. The command \
 writes storyboard.json last. If storyboard.json names the current version of the video and the same settings, the command writes nothing.
 
-Tiles from keyframes read the fewest bytes. With --pick exact, each tile shows the frame in the middle of its interval.
+Tiles from keyframes read the fewest bytes, but several tiles show the same picture where the video has fewer keyframes than tiles. With \
+--pick exact, each tile shows the frame in the middle of its interval.
 
 Examples:
   posterframe storyboard holiday.mp4 -o previews
