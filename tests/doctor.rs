@@ -764,6 +764,33 @@ fn what_cannot_be_asked_for_is_refused() -> Outcome {
     Ok(())
 }
 
+/// A folder cannot be an argument. The message contains the command that checks the folder, for a shell.
+#[test]
+fn the_message_for_a_folder_contains_its_command() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let program = Path::new(env!("CARGO_BIN_EXE_posterframe"));
+    let path = format!("{}:/usr/bin:/bin", program.parent().ok_or("no parent")?.display());
+    for name in ["films", "my films", "it's \"$HOME\""] {
+        fs::create_dir(folder.path().join(name))?;
+        let run = |program: &str, arguments: &[&str]| {
+            let mut command = Command::new(program);
+            command.env_clear().env("PATH", &path).current_dir(folder.path()).args(arguments).output()
+        };
+        let output = run("posterframe", &["doctor", name])?;
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let told = String::from_utf8(output.stderr)?;
+        assert!(told.contains("a bucket is written s3://bucket or s3://bucket/key"), "{told}");
+        let advice = told.split('`').nth(1).ok_or_else(|| format!("no command: {told}"))?;
+        let output = run("sh", &["-c", &format!("{advice} --json")])?;
+        let report: Value = serde_json::from_slice(&output.stdout)?;
+        let told = Told { code: output.status.code(), report };
+        assert_eq!(told.code, Some(0), "{advice}: {}", told.report);
+        let read = told.check("store_read")?;
+        assert_eq!(read["seen"], format!("{name} can be read"), "{advice}");
+    }
+    Ok(())
+}
+
 /// Every row of the page names checks that exist, and every check is on the page.
 #[test]
 fn the_page_of_troubles_names_checks_that_exist() -> Outcome {

@@ -14,7 +14,7 @@ use clap_complete::Shell;
 
 use super::audit::FindingKind;
 use super::catalogue::CatalogueKind;
-use super::output::Json;
+use super::output::{Json, printable};
 use super::schema::{Dialect, Optional};
 use crate::aws;
 use crate::cage::MediaOpener;
@@ -527,7 +527,7 @@ pub(super) struct LibavArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArguments {
-    /// s3://bucket, or s3://bucket/key of a video to read
+    /// s3://bucket, or s3://bucket/key of a video to read. For a folder, set STORE_DIR and use --catalog sqlite
     #[arg(value_name = "S3_URL", value_parser = Bucket::parse_url)]
     url: Option<Bucket>,
     /// The name of the bucket, instead of its URL
@@ -539,7 +539,7 @@ pub(super) struct DoctorArguments {
     /// Count duplicate rows and rows without a content in tables of more than 100,000 rows, too; reads all rows
     #[arg(long)]
     pub(super) deep: bool,
-    /// Check this catalogue
+    /// Check this catalogue; sqlite also checks the folder STORE_DIR
     #[arg(long, value_name = "WHICH", default_value = "mysql")]
     pub(super) catalog: CatalogueKind,
     /// Fail a check after this time
@@ -565,11 +565,18 @@ impl Bucket {
         is_name.then(|| Self { name: text.to_owned(), key: None }).ok_or("not a bucket's name")
     }
 
-    fn parse_url(text: &str) -> Result<Self, &'static str> {
-        let rest = text.strip_prefix("s3://").ok_or("written s3://bucket or s3://bucket/key")?;
+    fn parse_url(text: &str) -> Result<Self, String> {
+        let rest = text.strip_prefix("s3://").ok_or_else(|| {
+            let folder = shlex::try_quote(text).ok().filter(|_| !text.is_empty() && !text.contains("://"));
+            let folder = folder.map_or_else(|| "FOLDER".to_owned(), |folder| printable(&folder));
+            format!(
+                "a bucket is written s3://bucket or s3://bucket/key; for a folder with its SQLite catalogue, run \
+                 `STORE_DIR={folder} posterframe doctor --catalog sqlite`"
+            )
+        })?;
         let (name, key) = rest.split_once('/').unwrap_or((rest, ""));
         let key = (!key.is_empty()).then(|| key.to_owned());
-        Self::parse_name(name).map(|bucket| Self { key, ..bucket })
+        Ok(Self { key, ..Self::parse_name(name)? })
     }
 }
 

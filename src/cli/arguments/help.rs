@@ -167,7 +167,7 @@ Examples:
   posterframe doctor
   posterframe doctor s3://films/videos/1_test_video.mp4
   posterframe doctor --bucket films --write
-  posterframe doctor --catalog sqlite
+  STORE_DIR=my-bucket posterframe doctor --catalog sqlite
   posterframe doctor --json | jq '.checks[] | select(.status == \"failed\")'";
 
 pub(super) const LIBAV_HELP: &str = "\
