@@ -1,4 +1,4 @@
-//! Records which FFmpeg the crate is linked with.
+//! Records the version of the FFmpeg that the crate is linked with. libav itself reports its licence and its configuration to the program.
 //!
 //! `vendor/libav/build.sh` writes `build-info.txt` into its prefix (one `name: value` per line). Other prefixes and a system FFmpeg have no such
 //! file; for them the version comes from the header `libavutil/ffversion.h`.
@@ -10,8 +10,6 @@ use std::{env, fs};
 /// The versions that the crate's code distinguishes. ffmpeg-sys-next reports those that the linked FFmpeg has reached.
 const VERSIONS: [&str; 5] = ["ffmpeg_6_1", "ffmpeg_7_0", "ffmpeg_7_1", "ffmpeg_8_0", "ffmpeg_9_0"];
 
-const NOT_SAID: &str = "not recorded (not built by vendor/libav)";
-
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=FFMPEG_DIR");
@@ -22,53 +20,30 @@ fn main() {
         }
     }
 
-    let build = linked_ffmpeg();
-    println!("cargo:rustc-env=POSTERFRAME_FFMPEG_VERSION={}", build.version);
-    println!("cargo:rustc-env=POSTERFRAME_FFMPEG_LICENSE={}", build.license);
-    println!("cargo:rustc-env=POSTERFRAME_FFMPEG_CONFIGURATION={}", build.configuration);
+    println!("cargo:rustc-env=POSTERFRAME_FFMPEG_VERSION={}", linked_version());
 }
 
-struct Build {
-    version: String,
-    license: String,
-    configuration: String,
-}
-
-fn linked_ffmpeg() -> Build {
-    let Some(prefix) = env::var_os("FFMPEG_DIR").map(PathBuf::from) else {
-        return from_headers(system_include_dir().as_deref());
+/// Returns the version of the FFmpeg that ffmpeg-sys-next links.
+fn linked_version() -> String {
+    let version = match env::var_os("FFMPEG_DIR").map(PathBuf::from) {
+        Some(prefix) => from_build_info(&prefix).or_else(|| from_headers(&prefix.join("include"))),
+        None => system_include_dir().and_then(|include| from_headers(&include)),
     };
+    version.unwrap_or_else(|| "of unknown version".to_owned())
+}
+
+fn from_build_info(prefix: &Path) -> Option<String> {
     let info = prefix.join("build-info.txt");
-    let Ok(text) = fs::read_to_string(&info) else {
-        return from_headers(Some(&prefix.join("include")));
-    };
+    let text = fs::read_to_string(&info).ok()?;
     println!("cargo:rerun-if-changed={}", info.display());
-    Build {
-        version: line(&text, "version"),
-        license: line(&text, "license"),
-        configuration: line(&text, "configuration"),
-    }
+    text.lines().find_map(|line| line.strip_prefix("version: ")).map(|version| version.trim().to_owned())
 }
 
-/// The value of the line `name: value`.
-fn line(text: &str, name: &str) -> String {
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-    value.unwrap_or(NOT_SAID).trim().to_owned()
-}
-
-fn from_headers(include: Option<&Path>) -> Build {
-    let header = include.map(|dir| dir.join("libavutil/ffversion.h"));
-    let text = header.and_then(|path| {
-        let text = fs::read_to_string(&path).ok()?;
-        println!("cargo:rerun-if-changed={}", path.display());
-        Some(text)
-    });
-    let version = text.as_deref().and_then(|text| text.split('"').nth(1));
-    Build {
-        version: version.unwrap_or(NOT_SAID).to_owned(),
-        license: NOT_SAID.to_owned(),
-        configuration: NOT_SAID.to_owned(),
-    }
+fn from_headers(include: &Path) -> Option<String> {
+    let header = include.join("libavutil/ffversion.h");
+    let text = fs::read_to_string(&header).ok()?;
+    println!("cargo:rerun-if-changed={}", header.display());
+    text.split('"').nth(1).map(str::to_owned)
 }
 
 /// The folder of libavutil's headers, as pkg-config reports it for the target.

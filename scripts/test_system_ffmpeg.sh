@@ -21,5 +21,8 @@ program=$target/debug/posterframe
 headers=$(pkg-config --variable=includedir libavutil)
 version=$(sed -n 's/^#define FFMPEG_VERSION "\(.*\)"$/\1/p' "$headers/libavutil/ffversion.h")
 "$program" --version | grep -qF "$version" || fail "'posterframe --version' does not report FFmpeg $version: $("$program" --version)"
+# libav reports its own licence and configuration. Debian's FFmpeg is under the GPL, the static libav under the LGPL.
+"$program" --version | grep -q '^FFmpeg licence: GPL version' || fail "'posterframe --version' does not report the GPL: $("$program" --version)"
+"$program" --version | grep -q '^FFmpeg configuration: .*--enable-gpl' || fail "'posterframe --version' does not report Debian's configuration"
 ldd "$program" | grep -q libavcodec.so || fail "the program does not link the shared libavcodec"
 POSTERFRAME=$program exec scripts/demo.sh

@@ -47,6 +47,8 @@ pub(crate) use ffi::keep_freed_memory;
 pub(crate) use ffi::return_freed_memory;
 #[cfg(fuzzing)]
 pub(crate) use ffi::threads::cpu_time;
+#[cfg(feature = "cli")]
+pub(crate) use ffi::{libav_configuration, libav_licence};
 pub use frame::poster::PosterFrame;
 pub use info::{
     AudioInfo, Chapter, ColourInfo, Disposition, FrameRateMode, HdrKind, KeyframeSpacing, MediaInfo,

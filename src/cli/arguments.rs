@@ -6,6 +6,7 @@ mod values;
 use std::ffi::OsStr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use clap::builder::ArgPredicate;
@@ -22,6 +23,7 @@ use crate::config::Isolation;
 use crate::frame_time::FrameTime;
 use crate::job_error::JobError;
 use crate::location::{Location, Prefix};
+use crate::media::{libav_configuration, libav_licence};
 use crate::{
     CancelToken, CoverArt, Fit, Focus, ImageFormat, Limits, OpenOptions, Pick, Quality, Transparency, config,
 };
@@ -35,7 +37,7 @@ use values::{
 #[command(
     name = "posterframe",
     version,
-    long_version = LONG_VERSION,
+    long_version = long_version(),
     after_help = help::EXAMPLES,
     after_long_help = format!("{}\n\n{}", help::EXAMPLES, help::EXIT_CODES),
     max_term_width = 100
@@ -604,16 +606,19 @@ pub(super) fn opener(isolate: bool, setting: Isolation) -> Result<MediaOpener, J
     MediaOpener::new(isolate || setting.is_process()).map_err(JobError::from)
 }
 
-/// Version, and which FFmpeg the build found.
-const LONG_VERSION: &str = concat!(
-    env!("CARGO_PKG_VERSION"),
-    "\nFFmpeg ",
-    env!("POSTERFRAME_FFMPEG_VERSION"),
-    "\nFFmpeg licence: ",
-    env!("POSTERFRAME_FFMPEG_LICENSE"),
-    "\nFFmpeg configuration: ",
-    env!("POSTERFRAME_FFMPEG_CONFIGURATION"),
-);
+/// Version, and which FFmpeg is linked.
+fn long_version() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "{}\nFFmpeg {}\nFFmpeg licence: {}\nFFmpeg configuration: {}",
+            env!("CARGO_PKG_VERSION"),
+            env!("POSTERFRAME_FFMPEG_VERSION"),
+            libav_licence(),
+            libav_configuration()
+        )
+    });
+    &TEXT
+}
 
 #[cfg(test)]
 mod tests {

@@ -119,6 +119,24 @@ pub(crate) fn return_freed_memory() {
     }
 }
 
+/// Returns the licence of the linked libavcodec: `LGPL version 2.1 or later`.
+#[cfg(feature = "cli")]
+pub(crate) fn libav_licence() -> &'static str {
+    // SAFETY: returns a constant of the library (libavcodec/avcodec.h, avcodec_license).
+    let text = unsafe { ffi::avcodec_license() };
+    // SAFETY: as above.
+    unsafe { static_string(text) }.unwrap_or_default()
+}
+
+/// Returns the arguments of `configure` with which the linked libavcodec was built.
+#[cfg(feature = "cli")]
+pub(crate) fn libav_configuration() -> &'static str {
+    // SAFETY: returns a constant of the library (libavcodec/avcodec.h, avcodec_configuration).
+    let text = unsafe { ffi::avcodec_configuration() };
+    // SAFETY: as above.
+    unsafe { static_string(text) }.unwrap_or_default()
+}
+
 /// Copies a libav string. Returns `None` for null and for the empty string.
 ///
 /// # Safety
