@@ -81,8 +81,8 @@ fn all_that_may_be_found_in_s3_and_mysql() -> Outcome {
         assert_eq!(json_of(&done)?["counts"]["processed"], 9);
         let audit = json_of(&remote(&world, &["audit", "--json"]).output()?)?;
         assert_eq!(
-            (&audit["videos"], &audit["in_order"], &audit["counts"]),
-            (&json!(9), &json!(9), &json!({}))
+            (&audit["videos"], &audit["other_files"], &audit["in_order"], &audit["counts"]),
+            (&json!(9), &json!(1), &json!(9), &json!({}))
         );
 
         // Each video but one gets a different fault.
@@ -173,6 +173,50 @@ fn a_folder_is_looked_over() -> Outcome {
     assert_eq!(findings(&audit), [found("2_b", "row_without_object")]);
     assert_eq!(run(&["audit", "/nowhere/films"])?.status.code(), Some(3));
     assert_eq!(run(&["audit", &root, "--only", "nonsense"])?.status.code(), Some(2));
+    Ok(())
+}
+
+/// Files below VIDEO_PREFIX without a video suffix are counted, and the suffixes of videos are named. The catalogue is announced once.
+#[test]
+fn files_without_a_video_suffix_are_counted() -> Outcome {
+    let folder = TempDir::new()?;
+    fs::create_dir_all(folder.path().join("videos/sub"))?;
+    for name in
+        ["videos/1_a.mp4", "videos/2_b.MOV", "videos/sub/3_c.mkv", "videos/sub/notes.txt", "other.mov"]
+    {
+        fs::write(folder.path().join(name), b"x")?;
+    }
+    let root = folder.path().display().to_string();
+    let run = |suffixes: &str, arguments: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.env_clear().env("VIDEO_SUFFIXES", suffixes).args(["audit", &root]).args(arguments).output()
+    };
+    for (suffixes, videos, others) in [(".mp4", 1, 3), (".mp4,.mov", 2, 2), (".mp4,.mov,.mkv,.txt", 4, 0)] {
+        let audit = json_of(&run(suffixes, &["--json"])?)?;
+        assert_eq!((&audit["videos"], &audit["other_files"]), (&json!(videos), &json!(others)), "{audit}");
+        assert_eq!(audit["video_suffixes"], json!(suffixes.split(',').collect::<Vec<_>>()));
+        for quiet in [&[][..], &["--quiet"]] {
+            let output = run(suffixes, quiet)?;
+            let (told, notes) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+            let row = format!(
+                "{others}, with other suffixes than {} (VIDEO_SUFFIXES)",
+                suffixes.replace(',', ", ")
+            );
+            assert_eq!(told.contains(&row), others > 0, "{told}");
+            // A terminal shows both outputs.
+            assert_eq!(format!("{told}{notes}").matches("catalogue ").count(), 1, "{told}{notes}");
+            assert!(told.starts_with("file://") && notes.is_empty(), "{told}{notes}");
+        }
+    }
+    // Standard output is for JSON or keys. A note announces the catalogue.
+    for arguments in [["--json", "--jobs=1"], ["--keys", "-"]] {
+        let notes = String::from_utf8(run(".mp4", &arguments)?.stderr)?;
+        assert!(notes.starts_with("Videos file://") && notes.matches("catalogue ").count() == 1, "{notes}");
+    }
+    // Without a video, a note reports where videos are expected.
+    let output = run(".avi", &[])?;
+    let notes = String::from_utf8(output.stderr)?;
+    assert!(notes.contains("VIDEO_PREFIX \"videos/\"") && notes.contains("end with .avi"), "{notes}");
     Ok(())
 }
 
@@ -278,13 +322,16 @@ fn rows_are_matched_by_bytes_whatever_the_collation() -> Outcome {
 /// files. Its result is that of an uninterrupted audit.
 #[test]
 fn it_continues_where_it_was_interrupted() -> Outcome {
-    const VIDEOS: usize = 4000;
+    const VIDEOS: usize = 6000;
     let folder = TempDir::new()?;
     let names = ["a b", "a!", "a/x", "\u{d55c}", "z"];
     for number in 1..=VIDEOS {
         let path = folder.path().join(format!("videos/{}/{number}_v.mp4", names[number % names.len()]));
         fs::create_dir_all(path.parent().ok_or("no parent")?)?;
         fs::write(path, b"x")?;
+    }
+    for name in names {
+        fs::write(folder.path().join(format!("videos/{name}/notes.txt")), b"x")?;
     }
     let (root, journal) = (folder.path().display().to_string(), folder.path().join("audit.jsonl"));
     let audit = |more: &[&str]| {
@@ -294,6 +341,7 @@ fn it_continues_where_it_was_interrupted() -> Outcome {
     };
     let whole = json_of(&audit(&[]).output()?)?;
     assert_eq!(whole["counts"], json!({"no_row": VIDEOS, "no_thumbnail": VIDEOS}));
+    assert_eq!(whole["other_files"], names.len());
     let kept = ["--journal", &journal.display().to_string()];
     for (signal, code) in [("INT", Some(130)), ("KILL", None), ("TERM", Some(130))] {
         let already = fs::metadata(&journal).map_or(0, |metadata| metadata.len());

@@ -23,11 +23,12 @@ use super::backfill::line_of_key;
 use super::catalogue::{Catalogue, Settings};
 use super::interrupt::interrupted;
 use super::output::{self, Failure, Table};
-use super::place::{Place, shown};
+use super::place::{Place, no_videos, shown};
 use super::progress::{self, Messages};
 use crate::cage::MediaOpener;
 use crate::catalog::AssetRow;
 use crate::job_error::JobError;
+use crate::object_name::{KeyRules, SkipReason};
 use crate::process::{
     ExistingContents, Job, LocalVideo, PosterAt, RemoteVideo, RowState, Target, ThumbnailState, VideoSource,
 };
@@ -63,13 +64,15 @@ pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Resul
             }
         }
     };
-    let Audited { about, rows, position, mut record } = tokio::select! {
+    let Audited { about, table, key_rules, rows, position, mut record } = tokio::select! {
         audit = audit => audit?,
         _ = interrupted(&cancel) => return Err(stopped(arguments.journal.as_deref()).into()),
     };
     let mut audit = Audit {
         about,
         videos: position.videos,
+        other_files: position.other_files,
+        video_suffixes: &key_rules.video_suffixes,
         rows,
         in_order: position.in_order,
         chosen: position.chosen,
@@ -82,7 +85,10 @@ pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Resul
     match &arguments.keys {
         Some(path) => audit.write_keys(path)?,
         None if arguments.json => output::print_json(&audit)?,
-        None => audit.show()?,
+        None => audit.show(table)?,
+    }
+    if audit.videos == 0 {
+        output::note(&no_videos(&key_rules));
     }
     let has_found = !audit.counts.is_empty();
     record.finish()?;
@@ -118,7 +124,7 @@ where
     V: VideoSource,
 {
     let about = format!("{}, catalogue {}", shown(&store, prefix), settings.name());
-    output::note(&format!("Videos {about}"));
+    let table = announce(arguments, &about)?;
     let (record, position) = Record::open(arguments.journal.as_deref(), &about, arguments.again)?;
     if let (Some(position), Some(path)) = (&position, &arguments.journal) {
         output::note(&format!("Journal {}: audited up to {}", path.display(), position.after));
@@ -127,6 +133,7 @@ where
     let catalog = settings.read_only_catalogue().await?;
     let mut after = position.as_ref().map(|position| position.after.clone());
     let rows = Rows::read(&catalog, &store, prefix, after.as_deref()).await?;
+    let key_rules = settings.config.key_rules.clone();
     let job = Job {
         store: store.clone(),
         catalog: catalog.clone(),
@@ -172,12 +179,26 @@ where
     auditor.note().await?;
     catalog.close().await;
     let Auditor { rows, record, position, .. } = auditor;
-    Ok(Audited { about, rows: rows.count, position, record })
+    Ok(Audited { about, table, key_rules, rows: rows.count, position, record })
+}
+
+/// Announces the videos and the catalogue: as the title of the table, or as a note if standard output is for JSON or keys.
+fn announce(arguments: &AuditArguments, about: &str) -> Result<Table, Failure> {
+    let mut table = Table::default();
+    if arguments.json || arguments.keys.is_some() {
+        output::note(&format!("Videos {about}"));
+        return Ok(table);
+    }
+    table.title(about);
+    table.print_and_continue()
 }
 
 /// The result of a finished audit.
 struct Audited {
     about: String,
+    /// The table for people, whose title is already printed.
+    table: Table,
+    key_rules: KeyRules,
     rows: u64,
     position: Position,
     record: Record,
@@ -215,24 +236,38 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
         self.rows_without_object(&object.key, others);
         let key = object.key.clone();
         // An object that is not a video of this job may have a row too. Its row is not reported, because the object exists.
-        if self.job.key_rules.skip_reason(&key).is_none() {
-            self.position.videos += 1;
-            match video.and_then(|video| Ok((self.job.target(&video)?, video))) {
-                Err(error) => self.found.push(unusable(key.clone(), &error)),
-                Ok((target, video)) => {
-                    while self.running.tasks.len() >= self.jobs {
-                        self.take().await;
-                    }
-                    let of_object = of_object.into_iter().filter_map(Row::asset).collect();
-                    let job = Arc::clone(&self.job);
-                    let video = self.reads_choices.then_some(video);
-                    let task = async move { one(&job, object, (&target, video), of_object).await };
-                    let task = self.running.tasks.spawn(task);
-                    self.running.keys.insert(task.id(), key.clone());
-                }
-            }
+        match self.job.key_rules.skip_reason(&key) {
+            None => self.video(object, video, of_object).await,
+            // Programs that show a bucket as folders store empty objects whose keys end with a slash.
+            Some(SkipReason::OtherSuffix { .. }) if !key.ends_with('/') => self.position.other_files += 1,
+            Some(_) => {}
         }
         self.passed(key).await
+    }
+
+    /// Starts the audit of a video, as soon as fewer than the maximum number are running.
+    async fn video<V: VideoSource>(
+        &mut self,
+        object: ListedObject,
+        video: Result<V, JobError>,
+        rows: Vec<Row>,
+    ) {
+        self.position.videos += 1;
+        let key = object.key.clone();
+        match video.and_then(|video| Ok((self.job.target(&video)?, video))) {
+            Err(error) => self.found.push(unusable(key, &error)),
+            Ok((target, video)) => {
+                while self.running.tasks.len() >= self.jobs {
+                    self.take().await;
+                }
+                let rows = rows.into_iter().filter_map(Row::asset).collect();
+                let job = Arc::clone(&self.job);
+                let video = self.reads_choices.then_some(video);
+                let task = async move { one(&job, object, (&target, video), rows).await };
+                let task = self.running.tasks.spawn(task);
+                self.running.keys.insert(task.id(), key);
+            }
+        }
     }
 
     /// Records a listing fault. An unreadable folder may contain videos. For a file, the name decides whether it is a video.
@@ -421,6 +456,10 @@ fn unusable(key: String, error: &JobError) -> Finding {
 struct Audit<'r> {
     about: String,
     videos: u64,
+    /// Number of files under VIDEO_PREFIX that are no videos of this job, because their names have no video suffix.
+    other_files: u64,
+    /// The suffixes of videos (VIDEO_SUFFIXES).
+    video_suffixes: &'r [String],
     rows: u64,
     /// Number of videos without findings.
     in_order: u64,
@@ -454,10 +493,14 @@ impl Serialize for Findings<'_> {
 }
 
 impl Audit<'_> {
-    fn show(&self) -> Result<(), Failure> {
-        let mut table = Table::default();
-        table.title(&self.about);
+    fn show(&self, mut table: Table) -> Result<(), Failure> {
         table.row("videos", &self.videos.to_string());
+        if self.other_files > 0 {
+            let suffixes = self.video_suffixes.join(", ");
+            let others =
+                format!("{}, with other suffixes than {suffixes} (VIDEO_SUFFIXES)", self.other_files);
+            table.row("other files", &others);
+        }
         table.row("rows", &self.rows.to_string());
         table.row("in order", &self.in_order.to_string());
         if self.chosen > 0 {
@@ -562,6 +605,11 @@ mod tests {
             let number = if after.is_some() { 2 } else { 1 };
             let (key, etag) = (format!("{prefix}{number}_a.mp4"), ETag::new("x"));
             page.next = after.is_none().then(|| key.clone());
+            // A folder object, and a file that is no video.
+            for name in ["0/", "0_notes.txt"].iter().filter(|_| number == 1) {
+                let (key, etag) = (format!("{prefix}{name}"), etag.clone());
+                page.objects.push(ListedObject { key, etag, size: 0, modified: None });
+            }
             page.objects.push(ListedObject { key, etag, size: 1, modified: None });
             let (key, kind) = (prefix.to_owned(), ErrorKind::Unavailable);
             page.faults.push(ListingFault { key, kind, message: "it breaks off".to_owned() });
@@ -597,7 +645,7 @@ mod tests {
         fs::create_dir_all(folder.path().join("videos/breaks-off"))?;
         let (found, position) = audit(folder.path(), "videos/breaks-off/")?;
         let unreadable = found.iter().filter(|(_, kind)| *kind == FindingKind::Unreadable).count();
-        assert_eq!((unreadable, position.videos), (1, 2), "{found:?}");
+        assert_eq!((unreadable, position.videos, position.other_files), (1, 2, 1), "{found:?}");
         assert_eq!(position.after, "videos/breaks-off/2_a.mp4");
         assert_eq!(position.unlisted, ["videos/breaks-off/"]);
         Ok(())

@@ -24,7 +24,7 @@ use super::arguments::{BackfillArguments, open_options, opener};
 use super::catalogue::{Catalogue, Settings};
 use super::interrupt::{interrupted, within};
 use super::output::{self, Failure};
-use super::place::{Place, shown};
+use super::place::{Place, no_videos, shown};
 use crate::job_error::JobError;
 use crate::process::{ExistingContents, Job, LocalVideo, RemoteVideo, Status, VideoSource};
 use crate::store::{FolderStore, ListObjects, ReadObject, S3Store};
@@ -85,13 +85,7 @@ where
         shown(&store, &settings.config.key_rules.thumbnail_prefix),
         settings.name()
     );
-    let rules = &settings.config.key_rules;
-    let nothing = format!(
-        "No key there is wanted: videos are under VIDEO_PREFIX {:?} of the store, and end with {} (VIDEO_SUFFIXES). For a part of a \
-         folder, --store says which folder stands for the bucket.",
-        rules.video_prefix,
-        rules.video_suffixes.join(", ")
-    );
+    let nothing = no_videos(&settings.config.key_rules);
     let filter = Filter::new(&arguments, settings.config.key_rules.clone(), prefix)?;
     let catalog = match arguments.dry_run {
         true => settings.read_only_catalogue().await?,

@@ -9,6 +9,7 @@ use crate::ErrorKind;
 use crate::job_error::JobError;
 use crate::location::Prefix;
 use crate::logging::{self, Stream};
+use crate::object_name::KeyRules;
 use crate::source::S3Source;
 use crate::store::{FolderStore, S3Store, Store, of_file};
 
@@ -70,4 +71,14 @@ fn settings(arguments: &PlaceArguments, fallback: CatalogueKind) -> Result<Setti
 pub(super) fn shown<S: Store>(store: &S, prefix: &str) -> String {
     let url = store.url(&format!("{prefix}x"));
     url.map_or_else(|_| prefix.to_owned(), |url| url.strip_suffix('x').unwrap_or(&url).to_owned())
+}
+
+/// Describes the rules for keys of videos, for a prefix without videos.
+pub(super) fn no_videos(rules: &KeyRules) -> String {
+    format!(
+        "No key there is a wanted video: videos are under VIDEO_PREFIX {:?} of the store, and end with {} (VIDEO_SUFFIXES). For a part \
+         of a folder, --store names the folder that stands for the bucket.",
+        rules.video_prefix,
+        rules.video_suffixes.join(", ")
+    )
 }

@@ -30,6 +30,9 @@ pub(super) struct Position {
     /// All keys up to this key were audited.
     pub(super) after: String,
     pub(super) videos: u64,
+    /// Number of files whose names have no video suffix.
+    #[serde(default)]
+    pub(super) other_files: u64,
     /// Number of videos without findings.
     pub(super) in_order: u64,
     /// Number of thumbnails that show a time that people chose.
