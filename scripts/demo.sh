@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
+. scripts/load.sh
 
 say() { printf 'demo: %s\n' "$*"; }
 fail() { printf 'demo: %s\n' "$*" >&2; exit 1; }
@@ -42,7 +43,8 @@ build() {
     else
         ffmpeg=system
         say "building posterframe with Debian's own FFmpeg (STATIC=1: with the pinned static one)"
-        say "a first build takes about two minutes on two cores"
+        read_load
+        say "a first build takes about two minutes on two idle cores, and about $(minutes_at_load 2) minutes here ($(load_words))"
     fi
     target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
     log=$(mktemp)

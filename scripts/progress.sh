@@ -2,23 +2,28 @@
 # Runs cargo, and reports its progress in a line every ten seconds: progress.sh NAME LOG COMMAND...
 #
 # cargo draws a bar, which only a terminal shows. A log, or a person who waits for a first build, needs lines. Other output of cargo goes
-# into LOG. The exit status is the command's.
+# into LOG. The exit status is the command's. PROGRESS_SECONDS replaces the ten seconds, for tests.
 set -uo pipefail
 name=$1 log=$2
 shift 2
+interval=${PROGRESS_SECONDS:-10}
+# shellcheck source=scripts/load.sh
+. "$(dirname "$0")/load.sh"
 
 export CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=100 CARGO_TERM_COLOR=never
 
-# Estimates the remaining time from the time so far. Crates differ, so the estimate starts after the first tenth of them.
+# Estimates the remaining time from the work so far and from the present load. The work is in percent of a second of all cores. Crates
+# differ, so the estimate starts after the first tenth of them.
 remaining() {
-    local all=$1 done=$2 seconds=$3
+    local all=$1 done=$2 work=$3 share=$4
     if ((done * 10 < all || all == done)); then return; fi
-    local left=$((seconds * (all - done) / done))
-    if ((left < 90)); then echo ", about $(((left + 9) / 10 * 10)) s left"; else echo ", about $(((left + 59) / 60)) minutes left"; fi
+    local left=$((work * (all - done) / done / share)) at=''
+    if ((share < 100)); then at=" at $(load_words)"; fi
+    if ((left < 90)); then echo ", about $(((left + 9) / 10 * 10)) s left$at"; else echo ", about $(((left + 59) / 60)) minutes left$at"; fi
 }
 
 report() {
-    local text='' all=0 done=0 busy='' shown=$SECONDS start=$SECONDS status
+    local text='' all=0 done=0 busy='' shown=$SECONDS start=$SECONDS last=$SECONDS work=0 share status
     while :; do
         IFS= read -r -t 5 text
         status=$?
@@ -29,10 +34,12 @@ report() {
         elif [[ -n ${text// /} ]]; then
             printf '%s\n' "$text" >>"$log"
         fi
-        if ((SECONDS - shown >= 10)); then
-            shown=$SECONDS
+        if ((SECONDS - shown >= interval)); then
+            read_load
+            share=$(share_of_running)
+            work=$((work + (SECONDS - last) * share)) last=$SECONDS shown=$SECONDS
             if ((all > 0)); then
-                echo "$name: $done of $all steps done after $((SECONDS - start)) s$(remaining "$all" "$done" $((SECONDS - start))) ($busy)"
+                echo "$name: $done of $all steps done after $((SECONDS - start)) s$(remaining "$all" "$done" "$work" "$share") ($busy)"
             else
                 echo "$name: fetching crates, or waiting for another cargo"
             fi
