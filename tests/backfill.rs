@@ -86,6 +86,7 @@ fn a_folder_is_done_and_told_of() -> Outcome {
     assert_eq!(output.status.code(), Some(6), "{output:?}");
     let told = json_of(&output)?;
     assert_eq!(told["counts"], json!({"failed": 1, "processed": 4}), "{told}");
+    assert_eq!((&told["other_files"], &told["video_suffixes"]), (&json!(1), &json!([".mp4"])), "{told}");
     assert_eq!(
         (&told["complete"], &told["failures"][0]["key"]),
         (&json!(true), &json!("videos/4_broken.mp4"))
@@ -116,14 +117,15 @@ fn a_folder_is_done_and_told_of() -> Outcome {
     assert_eq!(fs::metadata(&thumbnail)?.modified()?, before);
 
     // The output for people.
-    let output = local(&folder, &["--exclude", "*broken*"]).output()?;
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let output = local(&folder, &["--exclude", "*broken*", "--exclude", "*.txt"]).output()?;
+    assert_eq!((output.status.code(), &json_of(&output)?["other_files"]), (Some(0), &json!(0)), "{output:?}");
     let mut command = Command::new(PROGRAM);
     let journal = folder.path().join("other").display().to_string();
     let output =
         command.env_clear().arg("backfill").arg(folder.path()).args(["--journal", &journal]).output()?;
     let told = text(&output.stdout);
-    assert!(told.contains("Done") && told.contains("unchanged   4"), "{told}");
+    assert!(told.contains("Done") && told.contains("unchanged    4"), "{told}");
+    assert!(told.contains("other files  1, with other suffixes than .mp4 (VIDEO_SUFFIXES)"), "{told}");
     assert!(told.contains("malformed") && told.contains("videos/4_broken.mp4: "), "{told}");
     Ok(())
 }

@@ -23,12 +23,12 @@ use super::backfill::line_of_key;
 use super::catalogue::{Catalogue, Settings};
 use super::interrupt::interrupted;
 use super::output::{self, Failure, Table};
-use super::place::{Place, no_videos, shown};
+use super::place::{Place, is_other_file, no_videos, other_files, shown};
 use super::progress::{self, Messages};
 use crate::cage::MediaOpener;
 use crate::catalog::AssetRow;
 use crate::job_error::JobError;
-use crate::object_name::{KeyRules, SkipReason};
+use crate::object_name::KeyRules;
 use crate::process::{
     ExistingContents, Job, LocalVideo, PosterAt, RemoteVideo, RowState, Target, ThumbnailState, VideoSource,
 };
@@ -238,9 +238,7 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
         // An object that is not a video of this job may have a row too. Its row is not reported, because the object exists.
         match self.job.key_rules.skip_reason(&key) {
             None => self.video(object, video, of_object).await,
-            // Programs that show a bucket as folders store empty objects whose keys end with a slash.
-            Some(SkipReason::OtherSuffix { .. }) if !key.ends_with('/') => self.position.other_files += 1,
-            Some(_) => {}
+            Some(reason) => self.position.other_files += u64::from(is_other_file(&reason, &key)),
         }
         self.passed(key).await
     }
@@ -496,9 +494,7 @@ impl Audit<'_> {
     fn show(&self, mut table: Table) -> Result<(), Failure> {
         table.row("videos", &self.videos.to_string());
         if self.other_files > 0 {
-            let suffixes = self.video_suffixes.join(", ");
-            let others =
-                format!("{}, with other suffixes than {suffixes} (VIDEO_SUFFIXES)", self.other_files);
+            let others = other_files(self.other_files, self.video_suffixes);
             table.row("other files", &others);
         }
         table.row("rows", &self.rows.to_string());

@@ -14,6 +14,7 @@ mod report;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{Receiver, channel};
@@ -85,7 +86,7 @@ where
         shown(&store, &settings.config.key_rules.thumbnail_prefix),
         settings.name()
     );
-    let nothing = no_videos(&settings.config.key_rules);
+    let rules = settings.config.key_rules.clone();
     let filter = Filter::new(&arguments, settings.config.key_rules.clone(), prefix)?;
     let catalog = match arguments.dry_run {
         true => settings.read_only_catalogue().await?,
@@ -113,8 +114,9 @@ where
     say(&arguments, &name, &journal);
     let (sender, candidates) = channel(AHEAD);
     let progress = Progress::start();
-    let listing =
-        tokio::spawn(candidates::list(store.clone(), filter, journal.done()?, progress.total(), sender));
+    let others = Arc::new(AtomicU64::new(0));
+    let counts = (progress.total(), Arc::clone(&others));
+    let listing = tokio::spawn(candidates::list(store.clone(), filter, journal.done()?, counts, sender));
     let work = Arc::new(Work {
         job,
         dry_run: arguments.dry_run,
@@ -130,6 +132,7 @@ where
     let complete = listed.is_ok() && matches!(ended, Ok(Ended::All));
     let entries = journal.entries()?;
     let report = Report::of(&name, &entries, complete, arguments.dry_run)?;
+    let report = report.with_other_files(others.load(Ordering::Relaxed), rules.video_suffixes.clone());
     // A run with retryable failures stays unfinished, so that the next run retries them.
     if complete && report.is_done {
         journal.finish()?;
@@ -142,7 +145,7 @@ where
     }
     report.show(arguments.json)?;
     if complete && report.counts.is_empty() {
-        output::note(&nothing);
+        output::note(&no_videos(&rules));
     }
     // The report has already described the result, so a program that reads JSON gets no second object.
     ended.map_err(Failure::answered)?;

@@ -9,7 +9,7 @@ use crate::ErrorKind;
 use crate::job_error::JobError;
 use crate::location::Prefix;
 use crate::logging::{self, Stream};
-use crate::object_name::KeyRules;
+use crate::object_name::{KeyRules, SkipReason};
 use crate::source::S3Source;
 use crate::store::{FolderStore, S3Store, Store, of_file};
 
@@ -71,6 +71,17 @@ fn settings(arguments: &PlaceArguments, fallback: CatalogueKind) -> Result<Setti
 pub(super) fn shown<S: Store>(store: &S, prefix: &str) -> String {
     let url = store.url(&format!("{prefix}x"));
     url.map_or_else(|_| prefix.to_owned(), |url| url.strip_suffix('x').unwrap_or(&url).to_owned())
+}
+
+/// Returns whether a key is skipped because of its suffix, and is a file. Programs that show a bucket as folders store empty objects whose
+/// keys end with a slash.
+pub(super) fn is_other_file(reason: &SkipReason, key: &str) -> bool {
+    matches!(reason, SkipReason::OtherSuffix { .. }) && !key.ends_with('/')
+}
+
+/// Describes files whose names have no video suffix.
+pub(super) fn other_files(count: u64, suffixes: &[String]) -> String {
+    format!("{count}, with other suffixes than {} (VIDEO_SUFFIXES)", suffixes.join(", "))
 }
 
 /// Describes the rules for keys of videos, for a prefix without videos.

@@ -11,6 +11,7 @@ use globset::{Glob, GlobMatcher};
 use tokio::sync::mpsc::Sender;
 
 use super::super::arguments::BackfillArguments;
+use super::super::place::is_other_file;
 use super::super::sorter::Sorter;
 use super::candidate::Candidate;
 use super::journal::Done;
@@ -91,6 +92,12 @@ impl Filter {
             None => (key, None),
         };
         self.is_included(&key).then(|| candidate(key, refused))
+    }
+
+    /// Returns whether the key is a file that would be wanted if its name had a video suffix.
+    fn is_other_file(&self, key: &str) -> bool {
+        self.key_rules.skip_reason(key).is_some_and(|reason| is_other_file(&reason, key))
+            && self.is_included(key)
     }
 
     fn is_included(&self, key: &str) -> bool {
@@ -185,12 +192,13 @@ fn named_and_not_done(
     Ok(())
 }
 
-/// Sends the wanted candidates that are not done, and counts them in `total`. Of a listing, the videos whose names contain no id come last.
+/// Sends the wanted candidates that are not done, and counts them in `total`. Of a listing, the videos whose names contain no id come last,
+/// and `others` counts the files without a video suffix.
 pub(super) async fn list<S: ListObjects>(
     store: S,
     filter: Filter,
     mut done: Done,
-    total: Arc<AtomicU64>,
+    (total, others): (Arc<AtomicU64>, Arc<AtomicU64>),
     sender: Sender<Candidate>,
 ) -> Result<(), JobError> {
     if let Some(path) = filter.keys.clone() {
@@ -212,10 +220,14 @@ pub(super) async fn list<S: ListObjects>(
                     let ListedObject { key, etag, size, .. } = object;
                     Candidate { key, etag: Some(etag), size: Some(size), refused: None }
                 }
+                Ok(object) => {
+                    others.fetch_add(u64::from(filter.is_other_file(&object.key)), Ordering::Relaxed);
+                    continue;
+                }
                 Err(fault) if filter.may_want(&fault.key) && !done.has(&fault.key, None)? => {
                     Candidate::of_fault(fault)
                 }
-                _ => continue,
+                Err(_) => continue,
             };
             total.fetch_add(1, Ordering::Relaxed);
             if candidate.needs_id() {

@@ -9,6 +9,7 @@ use serde::ser::{Error as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
 use super::super::output::{self, Failure, Table};
+use super::super::place::other_files;
 use super::journal::{Entries, Entry};
 use super::outcome::Outcome;
 use crate::ErrorKind;
@@ -29,6 +30,10 @@ pub(super) struct Report<'e> {
     dry_run: bool,
     /// Number of objects by outcome.
     pub(super) counts: BTreeMap<&'static str, u64>,
+    /// Number of listed files under VIDEO_PREFIX that are no videos of this job, because their names have no video suffix.
+    other_files: u64,
+    /// The suffixes of videos (VIDEO_SUFFIXES).
+    video_suffixes: Vec<String>,
     bytes_fetched: u64,
     requests: u64,
     /// Number of failures by error kind.
@@ -133,6 +138,8 @@ impl<'e> Report<'e> {
             complete,
             dry_run,
             counts: BTreeMap::new(),
+            other_files: 0,
+            video_suffixes: Vec::new(),
             bytes_fetched: 0,
             requests: 0,
             failures_by_kind: BTreeMap::new(),
@@ -146,6 +153,10 @@ impl<'e> Report<'e> {
             report.add(&entry?);
         }
         Ok(report)
+    }
+
+    pub(super) fn with_other_files(self, other_files: u64, video_suffixes: Vec<String>) -> Self {
+        Self { other_files, video_suffixes, ..self }
     }
 
     fn add(&mut self, entry: &Entry) {
@@ -190,6 +201,9 @@ impl<'e> Report<'e> {
         });
         for (word, count) in &self.counts {
             table.row(word, &count.to_string());
+        }
+        if self.other_files > 0 {
+            table.row("other files", &other_files(self.other_files, &self.video_suffixes));
         }
         if self.requests > 0 {
             let read = format!("{} in {} requests", output::bytes(self.bytes_fetched), self.requests);
