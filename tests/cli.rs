@@ -1098,7 +1098,7 @@ fn quiet_commands_print_results_and_errors() -> TestResult {
     let said = String::from_utf8(output.stdout)?;
     assert!(said.starts_with("videos/1_x.mp4: processed\n"), "{said}");
     assert!(output.stderr.is_empty());
-    for arguments in [&["backfill", store, "-q", "--dry-run"][..], &["audit", store, "-q"]] {
+    for arguments in [&["backfill", store, "-q", "--dry-run"][..], &["audit", store, "-q", "--json"]] {
         let loud = posterframe(&arguments.iter().filter(|text| **text != "-q").copied().collect::<Vec<_>>());
         let loud = { loud }.current_dir(store).output()?;
         assert!(!loud.stderr.is_empty(), "{arguments:?} has nothing to leave out");
