@@ -12,12 +12,26 @@ interval=${PROGRESS_SECONDS:-10}
 
 export CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=100 CARGO_TERM_COLOR=never
 
-# Estimates the remaining time from the work so far and from the present load. The work is in percent of a second of all cores. Crates
-# differ, so the estimate starts after the first tenth of them.
+# Prints how much of the work is done, in thousandths, from the thousandths of the steps that are done. The last steps are the large crates:
+# the table is from a build of the program, and has pairs of steps and work.
+work_of_steps() {
+    local steps=$1 from=0 done=0 point to
+    for point in 100:40 250:100 500:350 800:490 850:570 920:800 990:960 1000:1000; do
+        to=${point%:*}
+        if ((steps <= to)); then break; fi
+        from=$to done=${point#*:}
+    done
+    echo $((done + (${point#*:} - done) * (steps - from) / (to - from)))
+}
+
+# Estimates the remaining time from the seconds of work so far (in percent of all cores) and from the share of the cores at the present load.
+# The estimate starts after the first tenth of the steps.
 remaining() {
     local all=$1 done=$2 work=$3 share=$4
     if ((done * 10 < all || all == done)); then return; fi
-    local left=$((work * (all - done) / done / share)) at=''
+    local part at=''
+    part=$(work_of_steps $((done * 1000 / all)))
+    local left=$((work * (1000 - part) / part / share))
     if ((share < 100)); then at=" at $(load_words)"; fi
     if ((left < 90)); then echo ", about $(((left + 9) / 10 * 10)) s left$at"; else echo ", about $(((left + 59) / 60)) minutes left$at"; fi
 }
