@@ -1,8 +1,8 @@
 //! An S3 server in this process (s3s, s3s-fs) that checks signatures (SigV4). The objects are files in a temporary folder.
 //!
-//! s3s-fs ignores `If-Match` and `encoding-type`, does not implement `NoSuchBucket` or the longest key, and mishandles suffix ranges longer
-//! than the object. [`Checked`] adds S3's behaviour. An answer to HEAD has no body, also for errors (RFC 9110, section 9.3.2). The server
-//! implements only what the tests need: GET, HEAD, PUT and listings of objects.
+//! s3s-fs ignores `encoding-type` and the conditions of GET and HEAD, does not implement `NoSuchBucket` or the longest key, and mishandles
+//! suffix ranges longer than the object and `If-Match` for a missing object. [`Checked`] adds S3's behaviour. An answer to HEAD has no
+//! body, also for errors (RFC 9110, section 9.3.2). The server implements only what the tests need: GET, HEAD, PUT and listings of objects.
 //!
 //! What tests of the reader can use:
 //! - [`S3Server::put`] stores an object, or replaces it. [`Files`] does the same from within a fault. The ETag is the MD5 of the bytes.
@@ -14,24 +14,30 @@
 //! - `server.faults.seen()`: each request with method, path, query, headers, status and the bytes of its body.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::BodyExt;
+use hyper::StatusCode;
+use hyper::header::{ETAG, HeaderMap, LAST_MODIFIED};
 use hyper::http::Extensions;
-use s3s::auth::SimpleAuth;
+use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::{
-    ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, ListObjectsV2Input,
-    ListObjectsV2Output, PutObjectInput, PutObjectOutput, Range,
+    ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, Range, Timestamp,
+    TimestampFormat,
 };
 use s3s::service::S3ServiceBuilder;
-use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 
-use super::{Certificate, Outcome, RangeIgnored, Server};
+use super::{Certificate, Outcome, RangeIgnored, Server, body_of};
 
 pub(crate) const ACCESS_KEY: &str = "AKIATESTKEY";
 pub(crate) const SECRET_KEY: &str = "the-secret-key-of-the-tests";
@@ -51,7 +57,29 @@ impl Files {
         }
         let new = self.0.join(".being-put");
         fs::write(&new, bytes)?;
+        self.forget(key)?;
         Ok(fs::rename(new, path)?)
+    }
+
+    /// Deletes an object of [`BUCKET`].
+    pub(crate) fn delete(&self, key: &str) -> Outcome {
+        self.forget(key)?;
+        Ok(fs::remove_file(self.0.join(BUCKET).join(key))?)
+    }
+
+    /// Deletes what s3s-fs stored about an object that a client has put: its metadata and its ETag.
+    fn forget(&self, key: &str) -> Outcome {
+        let [bucket, key] = [BUCKET, key].map(|name| URL_SAFE_NO_PAD.encode(name));
+        for kind in ["metadata", "internal"] {
+            match fs::remove_file(self.0.join(format!(".bucket-{bucket}.object-{key}.{kind}.json"))) {
+                // No client can put a key whose name is too long for these files.
+                Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => {
+                    return Err(error.into());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -80,13 +108,17 @@ impl S3Server {
         fs::create_dir(folder.path().join(BUCKET))?;
         let files = FileSystem::new(folder.path()).map_err(|error| format!("{error:?}"))?;
         let mut builder = S3ServiceBuilder::new(Checked { files, root: folder.path().to_owned() });
-        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        builder.set_auth(OneKey);
         let service = Arc::new(builder.build());
         let server = Server::start_with(certificate, move |request| {
             let service = Arc::clone(&service);
             Box::pin(async move {
                 let response = service.call(request.map(s3s::Body::from)).await?;
-                Ok(response.map(BodyExt::boxed_unsync))
+                Ok(match response.status() {
+                    // Each error of s3s has a body.
+                    StatusCode::NOT_MODIFIED => response.map(|_| body_of("")),
+                    _ => response.map(BodyExt::boxed_unsync),
+                })
             })
         })?;
         Ok(Self { server, folder })
@@ -138,6 +170,75 @@ impl S3Server {
     }
 }
 
+/// The only access key.
+struct OneKey;
+
+#[async_trait::async_trait]
+impl S3Auth for OneKey {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        if access_key != ACCESS_KEY {
+            let message = "The AWS Access Key Id you provided does not exist in our records.";
+            return Err(s3_error!(InvalidAccessKeyId, "{message}"));
+        }
+        Ok(SecretKey::from(SECRET_KEY))
+    }
+}
+
+/// The conditions of a GET or a HEAD.
+struct Conditions<'r> {
+    if_match: Option<&'r ETagCondition>,
+    if_unmodified_since: Option<&'r Timestamp>,
+    if_none_match: Option<&'r ETagCondition>,
+    if_modified_since: Option<&'r Timestamp>,
+}
+
+impl Conditions<'_> {
+    /// Fails with 412 or 304. An ETag takes precedence over a date (RFC 9110, section 13.2.2).
+    fn check(&self, etag: &ETag, modified: &Timestamp) -> S3Result<()> {
+        let modified = in_seconds(modified)?;
+        let is_expected = match (self.if_match, self.if_unmodified_since) {
+            (Some(expected), _) => {
+                expected.is_any() || expected.as_etag().is_some_and(|it| it.strong_cmp(etag))
+            }
+            (None, Some(date)) => modified <= *date,
+            (None, None) => true,
+        };
+        if !is_expected {
+            let message = "At least one of the pre-conditions you specified did not hold";
+            return Err(s3_error!(PreconditionFailed, "{message}"));
+        }
+        let is_known = match (self.if_none_match, self.if_modified_since) {
+            (Some(known), _) => known.is_any() || known.as_etag().is_some_and(|it| it.weak_cmp(etag)),
+            (None, Some(date)) => modified <= *date,
+            (None, None) => false,
+        };
+        if is_known { Err(not_modified(etag, &modified)?) } else { Ok(()) }
+    }
+}
+
+/// Returns 304 with the headers that a 200 would have.
+fn not_modified(etag: &ETag, modified: &Timestamp) -> S3Result<S3Error> {
+    let mut headers = HeaderMap::new();
+    let etag = etag.to_http_header().map_err(S3Error::internal_error)?;
+    headers.insert(ETAG, etag);
+    let date = http_date(modified)?.parse().map_err(S3Error::internal_error)?;
+    headers.insert(LAST_MODIFIED, date);
+    let mut error = s3_error!(NotModified);
+    error.set_headers(headers);
+    Ok(error)
+}
+
+fn http_date(time: &Timestamp) -> S3Result<String> {
+    let mut text = Vec::new();
+    time.format(TimestampFormat::HttpDate, &mut text).map_err(S3Error::internal_error)?;
+    String::from_utf8(text).map_err(S3Error::internal_error)
+}
+
+/// Returns a time as its header carries it.
+fn in_seconds(time: &Timestamp) -> S3Result<Timestamp> {
+    Timestamp::parse(TimestampFormat::HttpDate, &http_date(time)?).map_err(S3Error::internal_error)
+}
+
 /// s3s-fs, with the behaviour that it lacks.
 struct Checked {
     files: FileSystem,
@@ -145,7 +246,7 @@ struct Checked {
 }
 
 impl Checked {
-    /// Returns the length of the object. Fails if the bucket or the object does not exist, or if the version is not the expected one.
+    /// Returns the length of the object. Fails if the bucket or the object does not exist, or if a condition is false.
     async fn check(&self, request: &S3Request<GetObjectInput>) -> S3Result<u64> {
         let input = &request.input;
         if !self.root.join(&input.bucket).is_dir() {
@@ -155,11 +256,14 @@ impl Checked {
             HeadObjectInput { bucket: input.bucket.clone(), key: input.key.clone(), ..Default::default() };
         let found = self.files.head_object(as_head(request, head)).await;
         let found = found.map_err(|_| s3_error!(NoSuchKey, "The specified key does not exist."))?.output;
-        if let (Some(ETagCondition::ETag(expected)), Some(etag)) = (&input.if_match, &found.e_tag)
-            && !expected.strong_cmp(etag)
-        {
-            let message = "At least one of the pre-conditions you specified did not hold";
-            return Err(s3_error!(PreconditionFailed, "{message}"));
+        let conditions = Conditions {
+            if_match: input.if_match.as_ref(),
+            if_unmodified_since: input.if_unmodified_since.as_ref(),
+            if_none_match: input.if_none_match.as_ref(),
+            if_modified_since: input.if_modified_since.as_ref(),
+        };
+        if let (Some(etag), Some(modified)) = (&found.e_tag, &found.last_modified) {
+            conditions.check(etag, modified)?;
         }
         Ok(found.content_length.unwrap_or_default().unsigned_abs())
     }
@@ -213,7 +317,19 @@ impl S3 for Checked {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        self.files.head_object(request).await
+        let HeadObjectInput { if_match, if_none_match, if_modified_since, if_unmodified_since, .. } =
+            request.input.clone();
+        let found = self.files.head_object(request).await?;
+        let conditions = Conditions {
+            if_match: if_match.as_ref(),
+            if_unmodified_since: if_unmodified_since.as_ref(),
+            if_none_match: if_none_match.as_ref(),
+            if_modified_since: if_modified_since.as_ref(),
+        };
+        if let (Some(etag), Some(modified)) = (&found.output.e_tag, &found.output.last_modified) {
+            conditions.check(etag, modified)?;
+        }
+        Ok(found)
     }
 
     async fn list_objects_v2(
@@ -234,6 +350,13 @@ impl S3 for Checked {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         if request.input.key.len() > 1024 {
             return Err(s3_error!(KeyTooLongError, "Your key is too long"));
+        }
+        let bucket = self.root.join(&request.input.bucket);
+        if !bucket.is_dir() {
+            return Err(s3_error!(NoSuchBucket, "The specified bucket does not exist"));
+        }
+        if request.input.if_match.is_some() && !bucket.join(&request.input.key).is_file() {
+            return Err(s3_error!(NoSuchKey, "The specified key does not exist."));
         }
         self.files.put_object(request).await
     }

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::StalledStreamProtectionConfig;
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::primitives::DateTime;
 use posterframe::ErrorKind;
 use posterframe::source::{HttpSource, RangeRequest, RangeSource, S3Source, SourceError, block_on};
 
@@ -87,6 +89,104 @@ fn weak_etags_give_way_to_the_date() -> Outcome {
     let seen = server.faults.last()?;
     assert_eq!(seen.header("if-match"), None);
     assert_eq!(seen.header("if-unmodified-since"), first.last_modified.as_deref());
+
+    // Another object with a later date.
+    server.put("film.mp4", &[1; 1000])?;
+    let file = std::fs::File::options().write(true).open(server.folder().join(BUCKET).join("film.mp4"))?;
+    file.set_modified(SystemTime::now() + Duration::from_secs(5))?;
+    let error = failure(get_of(&source, bytes(10, 20), Some(&first)))?;
+    assert!(
+        matches!(&error, SourceError::Changed { reason } if reason.contains("PreconditionFailed")),
+        "{error}"
+    );
+    Ok(())
+}
+
+/// The server of these tests must judge the conditions of GET and HEAD as S3 does.
+#[test]
+fn the_server_judges_conditions_like_s3() -> Outcome {
+    let (server, _) = start()?;
+    let client = server.client();
+    let first = block_on(client.head_object().bucket(BUCKET).key("film.mp4").send())??;
+    let etag = first.e_tag().ok_or("no ETag")?.to_owned();
+    let date = *first.last_modified().ok_or("no date")?;
+    let (earlier, weak) = (DateTime::from_secs(date.secs() - 1), format!("W/{etag}"));
+    // If-Match, If-Unmodified-Since, If-None-Match, If-Modified-Since, and the status of the reply to GET.
+    let (same, other) = (Some(etag.as_str()), Some("\"0123\""));
+    let cases = [
+        ((same, None, None, None), 200),
+        ((Some("*"), None, None, None), 200),
+        ((other, None, None, None), 412),
+        ((Some(weak.as_str()), None, None, None), 412),
+        ((None, Some(date), None, None), 200),
+        ((None, Some(earlier), None, None), 412),
+        ((same, Some(earlier), None, None), 200),
+        ((other, Some(date), None, None), 412),
+        ((None, None, other, None), 200),
+        ((None, None, same, None), 304),
+        ((None, None, Some(weak.as_str()), None), 304),
+        ((None, None, Some("*"), None), 304),
+        ((None, None, None, Some(date)), 304),
+        ((None, None, None, Some(earlier)), 200),
+        ((None, None, other, Some(date)), 200),
+        ((None, None, same, Some(earlier)), 304),
+        ((other, None, same, None), 412),
+        ((same, None, same, None), 304),
+    ];
+    for ((if_match, unmodified, none_match, modified), status) in cases {
+        let text = |value: Option<&str>| value.map(str::to_owned);
+        let get = client.get_object().set_if_match(text(if_match));
+        let get = get.set_if_unmodified_since(unmodified).set_if_none_match(text(none_match));
+        let get = get.set_if_modified_since(modified).bucket(BUCKET).key("film.mp4");
+        let sent = block_on(get.send())?;
+        let case = format!("{if_match:?} {unmodified:?} {none_match:?} {modified:?}");
+        let seen = server.faults.last()?;
+        assert_eq!((seen.method.as_str(), seen.status), ("GET", status), "{case}");
+        assert_eq!(sent.is_ok(), status == 200, "{case}");
+        match sent.err().as_ref().map(|error| (error.code(), error.raw_response())) {
+            None => {}
+            Some((code, _)) if status == 412 => assert_eq!(code, Some("PreconditionFailed"), "{case}"),
+            Some((_, reply)) => {
+                let reply = reply.ok_or("no reply")?;
+                assert_eq!(reply.headers().get("etag"), Some(etag.as_str()), "{case}");
+                assert_eq!((reply.body().bytes(), seen.body_bytes()), (Some(&b""[..]), 0), "{case}");
+            }
+        }
+
+        let head = client.head_object().set_if_match(text(if_match));
+        let head = head.set_if_unmodified_since(unmodified).set_if_none_match(text(none_match));
+        let head = head.set_if_modified_since(modified).bucket(BUCKET).key("film.mp4");
+        assert_eq!(block_on(head.send())?.is_ok(), status == 200, "{case}");
+        let seen = server.faults.last()?;
+        assert_eq!((seen.method.as_str(), seen.status), ("HEAD", status), "{case}");
+    }
+    Ok(())
+}
+
+/// Puts with a condition on an object that does not exist, and on one that was replaced.
+#[test]
+fn the_server_puts_under_conditions_like_s3() -> Outcome {
+    let (server, _) = start()?;
+    let client = server.client();
+    let put = |bucket: &str, key: &str, etag: &str| {
+        let put = client.put_object().bucket(bucket).key(key).if_match(etag);
+        let error = block_on(put.body(b"new".to_vec().into()).send())?.err().ok_or("it was put")?;
+        let code = error.code().unwrap_or_default().to_owned();
+        Outcome::Ok((server.faults.last()?.status, code))
+    };
+    assert_eq!(put(BUCKET, "none.mp4", "\"0123\"")?, (404, "NoSuchKey".to_owned()));
+    assert_eq!(put(BUCKET, "none.mp4", "*")?, (404, "NoSuchKey".to_owned()));
+    assert_eq!(put(BUCKET, "film.mp4", "\"0123\"")?, (412, "PreconditionFailed".to_owned()));
+    assert_eq!(put("elsewhere", "film.mp4", "\"0123\"")?.1, "NoSuchBucket");
+    assert!(!server.folder().join(BUCKET).join("none.mp4").exists());
+
+    // Nothing of an object that a client has put stays when another object takes its place.
+    let put = client.put_object().bucket(BUCKET).key("film.mp4").metadata("pending", "row");
+    let put = block_on(put.body(b"put".to_vec().into()).send())??;
+    server.put("film.mp4", b"other")?;
+    let other = block_on(client.head_object().bucket(BUCKET).key("film.mp4").send())??;
+    assert_ne!(other.e_tag(), put.e_tag());
+    assert_eq!(other.metadata().map_or(0, |metadata| metadata.len()), 0);
     Ok(())
 }
 
@@ -128,11 +228,8 @@ fn replaced_objects_are_refused() -> Outcome {
 #[test]
 fn who_may_not_read_is_told_why() -> Outcome {
     let (server, _) = start()?;
-    let cases = [
-        (ACCESS_KEY, "wrong", "SignatureDoesNotMatch"),
-        // AWS calls this InvalidAccessKeyId.
-        ("AKIAUNKNOWN", SECRET_KEY, "NotSignedUp"),
-    ];
+    let cases =
+        [(ACCESS_KEY, "wrong", "SignatureDoesNotMatch"), ("AKIAUNKNOWN", SECRET_KEY, "InvalidAccessKeyId")];
     for (access_key, secret_key, reason) in cases {
         let client = server.client_with(access_key, secret_key);
         let source: Source = Arc::new(S3Source::new(client, BUCKET, "film.mp4"));
@@ -216,6 +313,8 @@ fn refusals_say_what_to_do() -> Outcome {
             "the credentials have expired",
         ),
         (403, "InvalidToken", "words", ErrorKind::Denied, "the credentials are not accepted"),
+        (403, "InvalidAccessKeyId", "words", ErrorKind::Denied, "the credentials are not accepted"),
+        (403, "SignatureDoesNotMatch", "words", ErrorKind::Denied, "the credentials are not accepted"),
         (403, "RequestTimeTooSkewed", "words", ErrorKind::Denied, "the clock of this machine is wrong"),
         (403, "AccessDenied", "Access Denied", ErrorKind::Denied, "no permission, or gone"),
     ];
