@@ -453,12 +453,14 @@ fn what_goes_wrong_in_s3_has_its_exit_code() -> Outcome {
     let right = server.settings();
     let film = format!("s3://{BUCKET}/film.mp4");
     let missing = "not found: NoSuchKey: The specified key does not exist.";
-    let denied = "access denied: no permission, or gone (SignatureDoesNotMatch";
+    let denied = "access denied: the credentials are not accepted (SignatureDoesNotMatch";
+    let unknown = "access denied: the credentials are not accepted (InvalidAccessKeyId";
     let cases = [
         (format!("s3://{BUCKET}/none.mp4"), right.clone(), 3, "not_found", missing),
         ("s3://nowhere/film.mp4".to_owned(), right.clone(), 3, "not_found", "not found: NoSuchBucket: "),
         (format!("s3://{BUCKET}/empty.mp4"), right.clone(), 6, "malformed", "the file is empty"),
         (film.clone(), but(&right, "AWS_SECRET_ACCESS_KEY", Some("wrong")), 4, "denied", denied),
+        (film.clone(), but(&right, "AWS_ACCESS_KEY_ID", Some("AKIAUNKNOWN")), 4, "denied", unknown),
         (film.clone(), but(&right, "AWS_REGION", None), 2, "config", "no AWS region: set AWS_REGION, "),
         (film.clone(), but(&right, "AWS_ACCESS_KEY_ID", None), 2, "config", "no AWS credentials: set "),
     ];

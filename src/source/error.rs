@@ -155,7 +155,11 @@ impl SourceError {
 fn cause_of_denial(reason: &str) -> &'static str {
     match reason.split(':').next().unwrap_or_default() {
         "ExpiredToken" | "TokenRefreshRequired" => "the credentials have expired",
-        "InvalidToken" | "InvalidSecurity" | "NotSignedUp" => "the credentials are not accepted",
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidToken"
+        | "InvalidSecurity"
+        | "NotSignedUp" => "the credentials are not accepted",
         "RequestTimeTooSkewed" | "RequestExpired" => "the clock of this machine is wrong",
         _ => "no permission, or gone",
     }

@@ -75,7 +75,7 @@ fn missing_objects_and_wrong_credentials_are_told_apart() -> Outcome {
             BUCKET,
             "film",
             ErrorKind::Denied,
-            "access denied: no permission, or gone (SignatureDoesNotMatch",
+            "access denied: the credentials are not accepted (SignatureDoesNotMatch",
         ),
     ];
     for (client, bucket, key, kind, message) in cases {
