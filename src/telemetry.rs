@@ -163,6 +163,16 @@ pub fn starting_over(key: &str) {
     );
 }
 
+/// Ours: the video, its chosen time or its thumbnail was changed while the video was processed, and the job starts over.
+pub fn changed_meanwhile(key: &str) {
+    log!(
+        warn,
+        { key },
+        "처리 중 영상이나 썸네일이 바뀌어 다시 시작: {key}",
+        "{key} or its thumbnail was changed while it was processed; starting over"
+    );
+}
+
 /// The job sends a content to the catalogue's API.
 pub fn upsert_started(url: &str, id: ContentId) {
     log!(

@@ -84,6 +84,46 @@ fn a_bare_refusal_is_explained_by_a_get_of_one_byte() -> Outcome {
     })
 }
 
+/// A put that replaces an object which was deleted meanwhile has a false condition, also on a service that answers 412. The same code for
+/// a put of a new object is a failure: a sheet of a storyboard would be missing otherwise.
+#[test]
+fn a_put_that_replaces_what_is_gone_has_a_false_condition() -> Outcome {
+    run(async {
+        let server = S3Server::start()?;
+        let (store, none) = (store(&server), BTreeMap::new());
+        let replacing = |condition: Condition| {
+            let (store, none) = (&store, &none);
+            async move {
+                let (bytes, content_type, cache_control) = (&b"x"[..], "image/jpeg", "no-store");
+                let object = NewObject { bytes, content_type, cache_control, metadata: none };
+                store.put("thumbnails/1_a.jpg", object, &condition).await
+            }
+        };
+        let gone = || Condition::Unchanged(ETag::new("\"0123\""));
+        let is_false = |error: &StoreError| matches!(error, StoreError::PreconditionFailed { .. });
+        let error = failure(replacing(gone()).await)?;
+        assert!(is_false(&error) && server.faults.last()?.status == 404, "{error}");
+        assert_eq!(server.faults.seen().len(), 1);
+        server.faults.on_next(1, Fault::s3_error(412, "PreconditionFailed", "words"));
+        assert!(is_false(&failure(replacing(gone()).await)?));
+
+        server.faults.on_next(2, Fault::s3_error(404, "NoSuchKey", "words"));
+        let error = failure(replacing(Condition::Absent).await)?;
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+        server.faults.clear();
+        replacing(Condition::Absent).await?;
+        std::fs::remove_dir_all(server.folder().join(BUCKET))?;
+        for condition in [gone(), Condition::Absent] {
+            let error = failure(replacing(condition).await)?;
+            assert!(
+                error.kind() == ErrorKind::NotFound && error.to_string().contains("NoSuchBucket"),
+                "{error}"
+            );
+        }
+        Ok(())
+    })
+}
+
 /// All requests follow one retry policy with short first pauses: a connection that died while
 /// the environment was frozen costs one fast retry.
 #[test]

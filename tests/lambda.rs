@@ -616,6 +616,71 @@ fn a_replaced_video_is_written_anew() -> Outcome {
     })
 }
 
+/// Another client deletes a thumbnail after the job has seen it. S3 answers 404 to the put that would replace it, and the job puts the
+/// thumbnail anew. Another client that changes the thumbnail before each put makes the event a retryable error.
+#[test]
+fn a_thumbnail_that_is_deleted_or_changed_before_its_put_is_written_anew() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        let key = "videos/1_a.mp4";
+        let thumbnails = ["thumbnails/1_a-64.jpg", "thumbnails/1_a-80.jpg"];
+        let films = [film()?, other_film()?];
+        world.s3.put(key, &films[0])?;
+        let mut settings = world.settings();
+        let several = [("THUMBNAIL_WIDTHS", "64,80"), ("THUMBNAIL_KEY", "{prefix}{dir}{name}-{width}.{ext}")];
+        settings.extend(several.map(|(name, value)| (name, value.to_owned())));
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        assert_eq!(result_of(&mut function, &event(&[key]))?["status"], "processed");
+        let is_put_of = |thumbnail: &'static str| {
+            move |seen: &Seen| seen.method == "PUT" && seen.path.ends_with(thumbnail)
+        };
+        for (number, thumbnail) in (1_usize..).zip(thumbnails) {
+            let old = thumbnails.map(|key| fs::read(world.thumbnail(key)).unwrap_or_default());
+            world.s3.put(key, &films[number % 2])?;
+            let (files, before) = (world.s3.files(), world.s3.faults.seen().len());
+            let deleting = Fault::before(move || files.delete(thumbnail).expect("it is there"));
+            world.s3.faults.when(1, is_put_of(thumbnail), deleting);
+            assert_eq!(result_of(&mut function, &event(&[key]))?["status"], "processed", "{thumbnail}");
+            let seen = world.s3.faults.seen().split_off(before);
+            let puts: Vec<_> = seen.iter().filter(|seen| is_put_of(thumbnail)(seen)).collect();
+            let of_puts: Vec<_> = puts
+                .iter()
+                .map(|put| (put.status, put.header("if-match").is_some(), put.header("if-none-match")))
+                .collect();
+            assert_eq!(of_puts, [(404, true, None), (200, false, Some("*"))], "{thumbnail}");
+            let new = thumbnails.map(|key| fs::read(world.thumbnail(key)).unwrap_or_default());
+            assert!(old.iter().zip(&new).all(|(old, new)| old != new && !new.is_empty()), "{thumbnail}");
+            assert_eq!(result_of(&mut function, &event(&[key]))?["status"], "unchanged", "{thumbnail}");
+            assert_eq!(world.rows().await?.len(), 1);
+        }
+        let log = function.logged();
+        assert_eq!(
+            log.matches("처리 중 영상이나 썸네일이 바뀌어 다시 시작: videos/1_a.mp4").count(),
+            2,
+            "{log}"
+        );
+
+        world.s3.put(key, &films[1])?;
+        let (files, times) = (world.s3.files(), std::sync::atomic::AtomicU32::new(0));
+        let changing = Fault::before(move || {
+            let time = times.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            files.put(thumbnails[0], time.to_string().as_bytes()).expect("it can be written");
+        });
+        world.s3.faults.when(9, is_put_of(thumbnails[0]), changing);
+        let (kind, message) = function.invoke(&event(&[key]))?.error()?;
+        let message: Value = serde_json::from_str(&message)?;
+        let failed = &message["failed"][0];
+        assert_eq!((kind.as_str(), &failed["permanent"]), ("unavailable", &json!(false)), "{message}");
+        let told = "the video or its thumbnail was changed 3 times while it was processed";
+        assert!(failed["message"].as_str().is_some_and(|text| text.contains(told)), "{message}");
+        assert_eq!(fs::read(world.thumbnail(thumbnails[0]))?, b"2", "the other client's thumbnail stays");
+        world.s3.faults.clear();
+        assert_eq!(result_of(&mut function, &event(&[key]))?["status"], "processed");
+        assert!(image::image_dimensions(world.thumbnail(thumbnails[0])).is_ok());
+        Ok(())
+    })
+}
+
 /// In shadow mode, beside the replaced Lambda, the function reads and compares everything, and writes nothing.
 #[test]
 fn in_shadow_mode_nothing_is_written_and_all_compared() -> Outcome {

@@ -331,6 +331,43 @@ fn a_file_that_somebody_else_puts_meanwhile_is_looked_at_again() -> Outcome {
     })
 }
 
+/// Another client deletes the WebVTT or the JSON of an older storyboard after the job has seen it. S3 answers 404 to the put that would
+/// replace the file, and the job puts the file anew.
+#[test]
+fn a_file_that_somebody_else_deletes_meanwhile_is_put_anew() -> Outcome {
+    run(async {
+        for name in ["storyboard.vtt", "storyboard.json"] {
+            let world = World::new().await?;
+            world.process(Some(request())).await??;
+            let files = world.s3.files();
+            let deleting = Fault::before(move || {
+                files.delete(&format!("{FOLDER}{name}")).expect("it is there");
+            });
+            let is_put = move |seen: &Seen| seen.method == Method::PUT && seen.path.ends_with(name);
+            world.s3.faults.when(1, is_put, deleting);
+            let wider = request().with_grid(number(3), number(1));
+            let (seen, report) = world.seen(Some(wider)).await?;
+            assert_eq!(
+                (report.status, storyboard(&report)?.status),
+                (Status::Unchanged, StoryboardStatus::Written)
+            );
+            let puts: Vec<_> = seen
+                .iter()
+                .filter(|seen| is_put(seen))
+                .map(|seen| (seen.status, seen.header("if-match").is_some(), seen.header("if-none-match")))
+                .collect();
+            assert_eq!(puts, [(404, true, None), (200, false, Some("*"))], "{name}");
+            // The tiles were decoded only once.
+            assert!(counts(&seen)[0] < 20, "{seen:?}");
+            assert_eq!(world.complete()?["sheets"].as_array().map(Vec::len), Some(3));
+            let (seen, report) = world.seen(Some(wider)).await?;
+            assert_eq!(storyboard(&report)?.status, StoryboardStatus::Unchanged);
+            assert_eq!(counts(&seen)[2], 0, "{seen:?}");
+        }
+        Ok(())
+    })
+}
+
 #[test]
 fn a_video_that_cannot_have_one_keeps_its_thumbnail() -> Outcome {
     run(async {

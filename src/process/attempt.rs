@@ -394,7 +394,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         let starts = self.protocol.starts();
         self.protocol.answer(answer);
         if self.protocol.starts() != starts {
-            telemetry::starting_over(self.video.key());
+            telemetry::changed_meanwhile(self.video.key());
             // Drops the requests in progress, and the reader.
             self.flights.clear();
             self.found = Found::default();
@@ -469,7 +469,9 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
                 return Err(JobError::new(ErrorKind::Denied, error));
             }
             End::Replaced => {
-                let error = format!("the video was replaced {MAX_STARTS} times while it was processed");
+                let error = format!(
+                    "the video or its thumbnail was changed {MAX_STARTS} times while it was processed"
+                );
                 return Err(JobError::new(ErrorKind::Unavailable, error));
             }
         };

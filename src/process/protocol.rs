@@ -44,7 +44,7 @@ mod model;
 
 use crate::object_name::ContentId;
 
-/// Maximum number of starts for a video that is replaced meanwhile.
+/// Maximum number of starts for a video that is replaced meanwhile, or whose thumbnail is changed meanwhile.
 pub(super) const MAX_STARTS: u8 = 3;
 
 /// The part of the job that is not done, according to the thumbnail's metadata.
@@ -207,7 +207,7 @@ pub(super) enum End {
     Foreign,
     /// A thumbnail exists, but the caller is not allowed to read it.
     Unreadable,
-    /// The video was replaced [`MAX_STARTS`] times.
+    /// The video, its chosen time or its thumbnail was changed [`MAX_STARTS`] times.
     Replaced,
 }
 

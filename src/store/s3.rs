@@ -215,7 +215,9 @@ impl Store for S3Store {
                 }
                 Some(412) => return Err(StoreError::PreconditionFailed { key: key.to_owned() }),
                 // The object to replace no longer exists.
-                Some(404) if error.code() == Some("NoSuchKey") => {
+                Some(404)
+                    if error.code() == Some("NoSuchKey") && matches!(condition, Condition::Unchanged(_)) =>
+                {
                     return Err(StoreError::PreconditionFailed { key: key.to_owned() });
                 }
                 _ => return Err(self.error("put", key, s3_failure(&error, whole()))),
