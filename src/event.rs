@@ -158,4 +158,124 @@ impl Event {
             Envelope::Batch(job) => Ok(batch::reply(job, &results)),
         }
     }
+
+    /// Returns the maximum bytes of the response to this event as JSON, whatever the outcomes. `sent` is the number of bytes of the event.
+    /// The responses to queues and to Batch jobs contain the ids of all messages or tasks, which are part of the event.
+    #[cfg(any(test, fuzzing))]
+    pub fn max_answer_bytes(&self, sent: usize) -> usize {
+        answer::MAX_ANSWER_BYTES
+            + match &self.envelope {
+                Envelope::Invocation(_) => 0,
+                Envelope::Sqs(_) => 2 * sent,
+                Envelope::Batch(_) => 2 * sent + self.records.len() * answer::MAX_TASK_BYTES,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::ErrorKind;
+
+    /// With the failed request, a queue as a destination takes 256 KiB.
+    const _: () = assert!(answer::MAX_ANSWER_BYTES < 256 << 10);
+
+    /// The texts of an event and of the outcomes consist of one character, which JSON may escape.
+    const CHARACTERS: [char; 6] = ['a', '"', '\n', '\u{1}', '가', '🎬'];
+
+    /// Returns the JSON of an answer.
+    fn written(answer: Result<Value, FunctionError>) -> String {
+        match answer {
+            Ok(reply) => reply.to_string(),
+            Err(error) => serde_json::to_string(&error).unwrap(),
+        }
+    }
+
+    /// Events with many records, and with ids and keys of every length.
+    fn events(character: char) -> Vec<String> {
+        let text = |length: usize| character.to_string().repeat(length);
+        let mut events = Vec::new();
+        for (count, length) in [(1, 1), (1, 10_000), (60, 1100), (120, 1)] {
+            let record = |number: usize| {
+                let key = format!("{number}{}.mp4", text(length));
+                json!({"s3": {"bucket": {"name": text(length)}, "object": {"key": key}}})
+            };
+            let records: Vec<_> = (0..count).map(record).collect();
+            let message = |number: usize| {
+                let id = format!("{number}{}", text(length));
+                json!({"messageId": id, "body": json!({"Records": [record(number)]}).to_string()})
+            };
+            let tasks = |number: usize| json!({"taskId": format!("{number}{}", text(length)), "s3Bucket": "b", "s3Key": format!("{number}.mp4")});
+            let bare = |number: usize| json!({"messageId": number.to_string()});
+            let of_queue = |messages: Vec<Value>| json!({"Records": messages});
+            let job = json!({
+                "invocationSchemaVersion": "2.0",
+                "invocationId": text(length),
+                "job": {"id": "1"},
+                "tasks": (0..count).map(tasks).collect::<Vec<_>>(),
+            });
+            events.push(json!({ "Records": records }));
+            events.push(of_queue((0..count).map(message).collect()));
+            // The shortest messages: each gets its failure.
+            events.push(of_queue(
+                (0..count).map(bare).chain([json!({"messageId": "x", "body": ""})]).collect(),
+            ));
+            events.push(job);
+        }
+        events.iter().map(Value::to_string).collect()
+    }
+
+    #[test]
+    fn no_answer_is_longer_than_its_bound() {
+        let mut longest = [0; 3];
+        for character in CHARACTERS {
+            let long = character.to_string().repeat(1100);
+            for json in events(character) {
+                let event = Event::parse(json.as_bytes()).unwrap();
+                let count = event.objects().len();
+                let report = json!({"status": "processed", "thumbnail_url": long, "video_url": long});
+                let kinds = [
+                    Outcome::Done { report },
+                    Outcome::Skipped { reason: long.clone() },
+                    Outcome::Missing { reason: long.clone() },
+                    Outcome::failed(ErrorKind::LimitExceeded, long.clone()),
+                    Outcome::failed(ErrorKind::Internal, character),
+                    Outcome::unstarted(long.clone()),
+                ];
+                let alike = kinds.iter().map(|outcome| vec![outcome.clone(); count]);
+                for outcomes in alike.chain([Vec::new()]) {
+                    let length = written(event.answer(&outcomes)).len();
+                    let most = event.max_answer_bytes(json.len());
+                    assert!(length <= most, "{length} bytes, at most {most}: {character:?}, {:.200}", json);
+                    let of_source = match event.source() {
+                        Source::Sqs => 1,
+                        Source::Batch => 2,
+                        _ => 0,
+                    };
+                    longest[of_source] = longest[of_source].max(length * 1000 / most);
+                }
+            }
+        }
+        // The bound of an invocation is close to its longest answer. All answers of that length are failures full of quotation marks.
+        assert!(longest[0] >= 970 && longest.iter().all(|share| *share >= 300), "{longest:?}");
+    }
+
+    #[test]
+    fn the_error_of_an_event_that_cannot_be_read_is_short() {
+        for character in CHARACTERS {
+            let name = |number: usize| format!("{number}{}", character.to_string().repeat(3000));
+            let fields: serde_json::Map<_, _> = (0..100).map(|number| (name(number), Value::Null)).collect();
+            for event in [
+                json!(fields),
+                json!({"Records": [fields]}),
+                json!({"invocationSchemaVersion": name(9), "tasks": []}),
+            ] {
+                let error = Event::from_value(&event).unwrap_err();
+                let length = serde_json::to_string(&FunctionError::from(error)).unwrap().len();
+                assert!(length <= 20_000, "{length} bytes: {character:?}");
+            }
+        }
+    }
 }

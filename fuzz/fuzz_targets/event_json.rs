@@ -6,15 +6,13 @@ use posterframe::ErrorKind;
 use posterframe::event::{Event, FunctionError, Outcome, Record, Source};
 use serde_json::{Value, json};
 
-/// More than the 256 KiB that Lambda passes to a queue as a destination.
-const MOST_ANSWER_BYTES: usize = 400_000;
-
 fuzz_target!(|json: &[u8]| {
     let event = match Event::parse(json) {
         Ok(event) => event,
         Err(error) => {
             let error = FunctionError::from(error);
             assert!(!error.error_type.is_empty() && !error.message.is_empty());
+            assert!(error.message.len() <= 20_000);
             return;
         }
     };
@@ -30,7 +28,7 @@ fuzz_target!(|json: &[u8]| {
     let done = Outcome::Done { report: json!({"status": "processed", "key": "x"}) };
     let missing = Outcome::Missing { reason: "no such key".to_owned() };
     let mixed: Vec<_> = [done, missing].into_iter().cycle().take(count).collect();
-    is_short(event.answer(&mixed), json.len());
+    is_short(&event, event.answer(&mixed), json.len());
 });
 
 fn every_object_has_its_records(event: &Event) {
@@ -66,14 +64,15 @@ fn failures_are_told(event: &Event, outcomes: &[Outcome], sent: usize) {
         (Source::Sqs | Source::Batch, Err(error)) => panic!("there is always a reply: {error}"),
         (_, answer) => assert_eq!(answer.is_err(), failing),
     }
-    is_short(answer, sent);
+    is_short(event, answer, sent);
 }
 
-/// The answer repeats the ids that its receiver needs, whatever their length. The rest is short.
-fn is_short(answer: Result<Value, FunctionError>, sent: usize) {
+/// The answer repeats the ids that its receiver needs, whatever their length. The rest has a bound.
+fn is_short(event: &Event, answer: Result<Value, FunctionError>, sent: usize) {
     let text = match answer {
         Ok(reply) => reply.to_string(),
         Err(error) => serde_json::to_string(&error).expect("two texts are JSON"),
     };
-    assert!(text.len() <= MOST_ANSWER_BYTES + 8 * sent, "{} bytes for an event of {sent}", text.len());
+    let most = event.max_answer_bytes(sent);
+    assert!(text.len() <= most, "{} bytes for an event of {sent}, at most {most}", text.len());
 }

@@ -22,6 +22,16 @@ const MAX_NAME_CHARS: usize = 1024;
 /// includes the failed request.
 const MAX_RESULTS_BYTES: usize = 100_000;
 
+/// Maximum bytes of a [`FunctionError`] as JSON, and of a response to an invocation. A queue as a destination gets no more than this, apart
+/// from the failed request. The message of the error is JSON inside JSON: in the worst case its texts consist of quotation marks, and
+/// each byte becomes two.
+#[cfg(any(test, fuzzing))]
+pub(super) const MAX_ANSWER_BYTES: usize = 2 * (MAX_RESULTS_BYTES + 100) + 100;
+
+/// Maximum bytes of the result of a Batch task as JSON, without the task's id: each character may be escaped.
+#[cfg(any(test, fuzzing))]
+pub(super) const MAX_TASK_BYTES: usize = 6 * 1024 + 100;
+
 /// The outcome of one object.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
