@@ -575,6 +575,42 @@ fn a_missing_permission_is_named() -> Outcome {
     })
 }
 
+/// With `--write`, a role must also be able to write into the folder of the storyboards, if any are written.
+#[test]
+fn the_folder_of_the_storyboards_is_written_too() -> Outcome {
+    run(async {
+        let world = strict_world().await?;
+        let own = of(&world);
+        let probe = |folder: &str| world.thumbnail(&format!("{folder}.posterframe-doctor"));
+        let write =
+            |template: &str| doctor(&own, &[("STORYBOARD_KEY", template)], &["--bucket", BUCKET, "--write"]);
+        let is_put =
+            |seen: &servers::Seen| seen.method == "PUT" && seen.path.starts_with("/films/storyboards/");
+        // The helper runs the program twice.
+        world.s3.faults.when(2, is_put, Fault::s3_error(403, "AccessDenied", "Access Denied"));
+        let told = write("storyboards/{dir}{name}")?;
+        let url = "s3://films/storyboards/.posterframe-doctor";
+        told.fails("bucket_write", "denied", &[url, "s3:PutObject", "arn:aws:s3:::films/*"])?;
+        assert!(probe("thumbnails/").is_file() && !probe("storyboards/").exists());
+        let told = write("storyboards/{dir}{name}")?;
+        let both = ["thumbnails/.posterframe-doctor is there", "storyboards/.posterframe-doctor is there"];
+        told.says("bucket_write", "ok", &both)?;
+        assert!(fs::read_to_string(probe("storyboards/"))?.contains("may be deleted"));
+        // A folder beside the thumbnails, and one in the whole bucket.
+        let before = world.s3.faults.seen().len();
+        write("{prefix}{dir}{name}/")?.says(
+            "bucket_write",
+            "ok",
+            &["thumbnails/.posterframe-doctor is there"],
+        )?;
+        let seen = world.s3.faults.seen().split_off(before);
+        assert_eq!(seen.iter().filter(|seen| seen.method == "PUT").count(), 2, "one for each run");
+        write("{dir}{name}.tiles/")?.says("bucket_write", "ok", &["; .posterframe-doctor is there"])?;
+        assert!(probe("").is_file());
+        Ok(())
+    })
+}
+
 #[test]
 fn region_credentials_and_bucket_are_told_apart() -> Outcome {
     run(async {

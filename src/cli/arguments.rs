@@ -535,7 +535,7 @@ pub(super) struct DoctorArguments {
     /// The name of the bucket, instead of its URL
     #[arg(long, value_name = "NAME", conflicts_with = "url", value_parser = Bucket::parse_name)]
     bucket: Option<Bucket>,
-    /// Also write one small object into the bucket, which stays there
+    /// Also write a small object into each folder of the bucket that the function writes to; it stays there
     #[arg(long)]
     pub(super) write: bool,
     /// Count duplicate rows and rows without a content in tables of more than 100,000 rows, too; reads all rows

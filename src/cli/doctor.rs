@@ -2,7 +2,7 @@
 //!
 //! A check has a stable name, a description of what it found, and advice. Independent checks run concurrently, each with its own time
 //! limit. Checks without credentials or secrets run first, then the checks of AWS, then the checks that need secrets. If a check fails,
-//! the checks that depend on it are skipped. Nothing is changed, except that `--write` writes one small object. `check` is the type of a
+//! the checks that depend on it are skipped. Nothing is changed, except that `--write` writes a small object into each folder. `check` is the type of a
 //! check, `bucket` contains the checks of AWS, and `network` the checks of names and ports. `database`, `api` and `local` contain the rest.
 
 mod api;
@@ -211,7 +211,7 @@ impl Cloud {
                 return [read].into_iter().chain(others).chain([named]).collect();
             }
         };
-        let why_not = (!write).then(|| "--write runs this check: it writes an object that stays".to_owned());
+        let why_not = (!write).then(|| "--write runs this check: it writes objects that stay".to_owned());
         let read_and_look = async {
             let read = checks.of("bucket_read", bucket::read(&store, rules, key.as_deref())).await;
             let video = match key {
@@ -229,7 +229,7 @@ impl Cloud {
             };
             [read, video, tags]
         };
-        let write = checks.unless(why_not, "bucket_write", bucket::write(&store, rules));
+        let write = checks.unless(why_not, "bucket_write", bucket::write(&store, settings));
         let (read, write) = tokio::join!(read_and_look, write);
         read.into_iter().chain([write, named]).collect()
     }

@@ -10,6 +10,7 @@ use super::database::{
 };
 use super::lambda::{ApiSettings, LambdaConfig, read_api, read_base};
 use super::lookup::Lookup;
+use super::storyboard::{StoryboardSettings, read_storyboard};
 use super::{
     Config, Isolation, LogFormat, LogSettings, Problem, ThumbnailSettings, read_isolation, read_key_rules,
     read_log, read_thumbnail,
@@ -25,6 +26,8 @@ pub(crate) struct PartialConfig {
     pub(crate) key_rules: KeyRules,
     /// The settings of thumbnails; the defaults if they cannot be read.
     pub(crate) thumbnail: ThumbnailSettings,
+    /// The settings of storyboards, if any are written.
+    pub(crate) storyboard: Option<StoryboardSettings>,
     /// The log settings; the defaults if they cannot be read.
     pub(crate) log: LogSettings,
     /// Where videos are decoded; the default if it cannot be read.
@@ -77,6 +80,7 @@ impl PartialConfig {
             problems: problems.map(|error| error.problems().to_vec()).unwrap_or_default(),
             thumbnail: part(lookup, |lookup| Some(read_thumbnail(lookup, &key_rules))).unwrap_or_default(),
             key_rules,
+            storyboard: part(lookup, |lookup| read_storyboard(lookup, "")),
             log: part(lookup, |lookup| Some(read_log(lookup, LogFormat::Text)))
                 .unwrap_or(LogSettings::new(LogFormat::Text)),
             isolation: part(lookup, |lookup| Some(read_isolation(lookup))).unwrap_or_default(),
@@ -125,6 +129,7 @@ mod tests {
             ("BASTION_HOST", "bastion.test"),
             ("BASTION_SSH_KEY_SECRET", "key"),
             ("FFMPEG_PATH", "/usr/local/bin/ffmpeg"),
+            ("STORYBOARD_KEY", "storyboards/{dir}{name}"),
         ]);
         let wrong: Vec<_> = settings.problems.iter().map(|problem| problem.variable).collect();
         assert_eq!(wrong, ["DB_PASSWORD", "BASTION_HOST_KEY", "INTERNAL_TOKEN", "THUMBNAIL_AT"]);
@@ -134,6 +139,9 @@ mod tests {
         assert_eq!(settings.api_base.as_ref().map(Url::as_str), Some("https://api.test/api"));
         assert_eq!(settings.secrets, [("BASTION_SSH_KEY_SECRET", "key".to_owned())]);
         assert_eq!(settings.obsolete, ["FFMPEG_PATH"]);
+        let folder = settings.storyboard.map(|storyboard| storyboard.folder.to_string());
+        assert_eq!(folder.as_deref(), Some("storyboards/{dir}{name}/"));
+        assert_eq!(read(&[("STORYBOARD_KEY", "storyboards/{ext}")]).storyboard, None);
     }
 
     /// If the settings of the bastion are wrong, the database must not be reached without the bastion.

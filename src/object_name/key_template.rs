@@ -105,6 +105,17 @@ impl KeyTemplate {
         Some(self)
     }
 
+    /// Returns the part that the keys of all videos begin with.
+    #[cfg(feature = "cli")]
+    pub(crate) fn beginning(&self, prefix: &str) -> String {
+        let fixed = self.0.iter().map_while(|piece| match piece {
+            Piece::Text(text) => Some(text.as_str()),
+            Piece::Placeholder(Placeholder::Prefix) => Some(prefix),
+            Piece::Placeholder(_) => None,
+        });
+        fixed.collect()
+    }
+
     /// Returns the key for the video at `below` (its key without the video prefix).
     pub(super) fn fill(&self, prefix: &str, below: &str, extension: &str, width: &str) -> String {
         let file = file_name(below);
@@ -200,6 +211,21 @@ mod tests {
         }
         for text in ["{prefix}{name}.{ext}", "{prefix}{name}-{width}/"] {
             assert_eq!(folder(text)?, None, "{text}");
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn the_beginning_ends_at_what_differs_between_videos() -> Result<(), KeyTemplateError> {
+        let cases = [
+            ("boards/{dir}{name}/", "boards/"),
+            ("x/{prefix}y-{stem}", "x/t/y-"),
+            ("{prefix}{dir}{name}.{ext}", "t/"),
+            ("{dir}{name}.tiles/", ""),
+        ];
+        for (text, beginning) in cases {
+            assert_eq!(text.parse::<KeyTemplate>()?.beginning("t/"), beginning, "{text}");
         }
         Ok(())
     }

@@ -158,8 +158,8 @@ name and a status: ok, warning, failed, or skipped because another check failed.
 docs/troubleshooting.md maps error texts to checks. No secret is printed.
 
 The checks change nothing: they send no content to the API, and ask the database for privileges without touching a row. Only --write puts \
-one small object, THUMBNAIL_PREFIX followed by .posterframe-doctor, into the bucket. The object stays, because deleting it needs a \
-permission (s3:DeleteObject) that the function does not need.
+one small object, THUMBNAIL_PREFIX followed by .posterframe-doctor, into the bucket, and another one at the beginning of STORYBOARD_KEY if \
+that is another folder. The objects stay, because deleting them needs a permission (s3:DeleteObject) that the function does not need.
 
 The exit code is 0 when no check failed, or else the exit code of the first failed check; see `posterframe --help`.
 

@@ -163,50 +163,65 @@ fn credentials_advice(reason: &str) -> Option<&'static str> {
     }
 }
 
-/// Writes the test object, unless the object exists. The object stays, because the required permissions do not allow its deletion.
-pub(super) async fn write(store: &S3Store, rules: &KeyRules) -> Finding {
-    let key = format!("{}{PROBE}", rules.thumbnail_prefix);
+/// Writes a test object into the folder of the thumbnails, and into the folder of the storyboards if any are written, unless it exists. The
+/// objects stay, because the required permissions do not allow their deletion.
+pub(super) async fn write(store: &S3Store, settings: &PartialConfig) -> Finding {
+    let prefix = &settings.key_rules.thumbnail_prefix;
+    let storyboards = settings.storyboard.as_ref().map(|storyboard| storyboard.folder.beginning(prefix));
+    let mut seen = Vec::new();
+    for folder in
+        [Some(prefix), storyboards.as_ref().filter(|folder| *folder != prefix)].into_iter().flatten()
+    {
+        match write_probe(store, &format!("{folder}{PROBE}")).await {
+            Ok(written) => seen.push(written),
+            Err(failed) => return failed,
+        }
+    }
+    Finding::ok(seen.join("; "))
+}
+
+async fn write_probe(store: &S3Store, key: &str) -> Result<String, Finding> {
     let none = BTreeMap::new();
     let object = NewObject {
-        bytes: b"posterframe doctor tries here whether thumbnails can be written. This may be deleted.\n",
+        bytes: b"posterframe doctor tries here whether objects can be written. This may be deleted.\n",
         content_type: "text/plain",
         cache_control: "no-store",
         metadata: &none,
     };
-    match store.put(&key, object, &Condition::Absent).await {
-        Ok(_) => Finding::ok(format!("{key} was written (s3:PutObject); it stays, and may be deleted")),
+    match store.put(key, object, &Condition::Absent).await {
+        Ok(_) => Ok(format!("{key} was written (s3:PutObject); it stays, and may be deleted")),
         Err(StoreError::PreconditionFailed { .. }) => {
-            Finding::ok(format!("{key} is there from an earlier check, and may be written (s3:PutObject)"))
+            Ok(format!("{key} is there from an earlier check, and may be written (s3:PutObject)"))
         }
-        Err(error) => {
-            let kind = error.kind();
-            let seen = error.to_string();
-            let reason = match &error {
-                StoreError::S3 { source: SourceError::Denied { reason }, .. } => reason.as_str(),
-                _ => "",
-            };
-            let bucket = store.bucket();
-            let advice = match kind {
-                ErrorKind::Denied if reason.contains("kms:") => {
-                    "the role needs kms:GenerateDataKey on the key that encrypts the bucket's objects".to_owned()
-                }
-                ErrorKind::Denied => credentials_advice(reason).map_or_else(
-                    || {
-                        format!(
-                            "give the role s3:PutObject on arn:aws:s3:::{bucket}/*; then look for a Deny in the bucket policy, \
-                             and at the policy of the VPC endpoint"
-                        )
-                    },
-                    str::to_owned,
-                ),
-                ErrorKind::NotFound => format!("there is no bucket {bucket} here: check its name and AWS_REGION"),
-                ErrorKind::Config => "set AWS_REGION to the bucket's region".to_owned(),
-                _ if matches!(error, StoreError::S3 { source: SourceError::Busy { .. }, .. }) => BUSY.to_owned(),
-                _ => NETWORK.to_owned(),
-            };
-            Finding::failed(kind, seen, advice)
-        }
+        Err(error) => Err(unwritten(store.bucket(), &error)),
     }
+}
+
+fn unwritten(bucket: &str, error: &StoreError) -> Finding {
+    let kind = error.kind();
+    let reason = match error {
+        StoreError::S3 { source: SourceError::Denied { reason }, .. } => reason.as_str(),
+        _ => "",
+    };
+    let advice = match kind {
+        ErrorKind::Denied if reason.contains("kms:") => {
+            "the role needs kms:GenerateDataKey on the key that encrypts the bucket's objects".to_owned()
+        }
+        ErrorKind::Denied => credentials_advice(reason).map_or_else(
+            || {
+                format!(
+                    "give the role s3:PutObject on arn:aws:s3:::{bucket}/*; then look for a Deny in the bucket policy, and at the policy \
+                     of the VPC endpoint"
+                )
+            },
+            str::to_owned,
+        ),
+        ErrorKind::NotFound => format!("there is no bucket {bucket} here: check its name and AWS_REGION"),
+        ErrorKind::Config => "set AWS_REGION to the bucket's region".to_owned(),
+        _ if matches!(error, StoreError::S3 { source: SourceError::Busy { .. }, .. }) => BUSY.to_owned(),
+        _ => NETWORK.to_owned(),
+    };
+    Finding::failed(kind, error.to_string(), advice)
 }
 
 /// Checks the content and the thumbnail key that the program derives from the key.
