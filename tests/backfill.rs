@@ -130,6 +130,36 @@ fn a_folder_is_done_and_told_of() -> Outcome {
     Ok(())
 }
 
+/// The report lists the most frequent kind of failure first, and kinds with the same number by name.
+#[test]
+fn the_most_frequent_kind_of_failure_comes_first() -> Outcome {
+    let folder = folder(&["1_a.mp4", "2_broken.mp4"])?;
+    let sound = in_repository("tests/fixtures/audio_only.m4a");
+    fs::copy(sound, folder.path().join("videos/3_sound.mp4"))?;
+    let keys = folder.path().join("keys");
+    let named = ["1_a", "2_broken", "3_sound", "4_gone", "5_gone"];
+    fs::write(&keys, named.map(|name| format!("videos/{name}.mp4\n")).concat())?;
+    let arguments = ["--keys-from", &keys.display().to_string()];
+    let output = local(&folder, &arguments).output()?;
+    let told = json_of(&output)?;
+    assert_eq!(told["counts"], json!({"failed": 4, "processed": 1}), "{told}");
+    assert_eq!(told["failures_by_kind"], json!({"not_found": 2, "malformed": 1, "unsupported": 1}));
+    let written = text(&output.stdout);
+    let places = ["not_found", "malformed", "unsupported"].map(|kind| written.find(&format!("\"{kind}\"")));
+    assert!(places[0] < places[1] && places[1] < places[2] && places[0].is_some(), "{written}");
+    // The output for people.
+    let output = Command::new(PROGRAM)
+        .env_clear()
+        .arg("backfill")
+        .arg(folder.path())
+        .args(["--journal", &folder.path().join("other").display().to_string()])
+        .args(arguments)
+        .output()?;
+    let written = text(&output.stdout);
+    assert!(written.contains("2 not_found, 1 malformed, 1 unsupported"), "{written}");
+    Ok(())
+}
+
 /// Different notations of the same time are one setting: no thumbnail is written again.
 #[test]
 fn another_form_of_the_time_makes_nothing_anew() -> Outcome {

@@ -1,5 +1,6 @@
 //! The result of a back-fill, as JSON and for people. Its lists are read from the journal while they are written.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
@@ -36,7 +37,8 @@ pub(super) struct Report<'e> {
     video_suffixes: Vec<String>,
     bytes_fetched: u64,
     requests: u64,
-    /// Number of failures by error kind.
+    /// Number of failures by error kind, the most frequent kind first.
+    #[serde(serialize_with = "in_order")]
     failures_by_kind: BTreeMap<String, u64>,
     failures: List<'e, FailedObject>,
     /// Keys that were named but are not videos of this job.
@@ -101,6 +103,17 @@ impl<T: Serialize> Serialize for List<'_, T> {
         }
         list.end()
     }
+}
+
+/// Returns the kinds of failures and their numbers: the most frequent kind first, and kinds with the same number by name.
+fn most_frequent_first(by_kind: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
+    let mut kinds: Vec<_> = by_kind.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+    kinds.sort_by_key(|(_, count)| Reverse(*count));
+    kinds
+}
+
+fn in_order<S: Serializer>(by_kind: &BTreeMap<String, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(most_frequent_first(by_kind))
 }
 
 fn failed(entry: &Entry) -> Option<FailedObject> {
@@ -204,6 +217,11 @@ impl<'e> Report<'e> {
         }
         if self.other_files > 0 {
             table.row("other files", &other_files(self.other_files, &self.video_suffixes));
+        }
+        let kinds = most_frequent_first(&self.failures_by_kind);
+        if kinds.len() > 1 {
+            let kinds = kinds.iter().map(|(kind, count)| format!("{count} {kind}"));
+            table.row("failures", &kinds.collect::<Vec<_>>().join(", "));
         }
         if self.requests > 0 {
             let read = format!("{} in {} requests", output::bytes(self.bytes_fetched), self.requests);
