@@ -372,6 +372,50 @@ fn it_continues_where_it_was_interrupted() -> Outcome {
     Ok(())
 }
 
+/// An interrupted audit says how its next run resumes: without a journal, that it needs one.
+#[test]
+fn an_interrupted_audit_says_how_to_resume() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        let folder = TempDir::new()?;
+        let temporary = folder.path().join("temporary");
+        fs::create_dir(&temporary)?;
+        let journal = folder.path().join("audit.jsonl").display().to_string();
+        let audit = |more: &[&str]| {
+            let mut command = remote(&world, &[&["audit", "--json"], more].concat());
+            command.env("TMPDIR", &temporary);
+            command
+        };
+        let lists = |seen: &Seen| seen.query.contains("list-type=2");
+        let resumes = format!("interrupted; the same command resumes from {journal}");
+        let cases = [
+            (&[][..], "interrupted; with --journal FILE, the same command would resume"),
+            (&["--journal", &journal], &resumes),
+        ];
+        for (more, told) in cases {
+            let before = world.s3.faults.seen().len();
+            world.s3.faults.when(1, lists, Fault::Delay(std::time::Duration::from_secs(20)));
+            let mut child = audit(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+            while !world.s3.faults.seen().iter().skip(before).any(lists) {
+                assert!(child.try_wait()?.is_none(), "it has ended too early");
+                programs::pause(std::time::Duration::from_millis(1));
+            }
+            Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status()?;
+            let output = child.wait_with_output()?;
+            assert_eq!(output.status.code(), Some(130), "{output:?}");
+            let error = &json_of(&output)?["error"];
+            assert_eq!((&error["kind"], &error["message"]), (&json!("cancelled"), &json!(told)));
+            assert!(String::from_utf8(output.stderr)?.contains(told), "{told}");
+            assert_eq!(fs::read_dir(&temporary)?.count(), 0, "it has left a temporary file");
+        }
+        let whole = json_of(&audit(&["--journal", &journal]).output()?)?;
+        assert_eq!(whole["counts"], json!({"no_row": 1, "no_thumbnail": 1}), "{whole}");
+        assert!(json_of(&audit(&[]).output()?)? == whole, "another result after an interruption");
+        Ok(())
+    })
+}
+
 /// A journal belongs to one audit: an audit rejects the journal of a back-fill and that of another audit.
 #[test]
 fn a_journal_is_of_one_audit() -> Outcome {
