@@ -214,11 +214,16 @@ impl Store for S3Store {
                     tokio::time::sleep(AFTER_A_CONFLICT * conflicts).await;
                 }
                 Some(412) => return Err(StoreError::PreconditionFailed { key: key.to_owned() }),
-                // The object to replace no longer exists.
-                Some(404)
-                    if error.code() == Some("NoSuchKey") && matches!(condition, Condition::Unchanged(_)) =>
-                {
-                    return Err(StoreError::PreconditionFailed { key: key.to_owned() });
+                Some(404) if error.code() == Some("NoSuchKey") => {
+                    return Err(match condition {
+                        // The object to replace no longer exists.
+                        Condition::Unchanged(_) => StoreError::PreconditionFailed { key: key.to_owned() },
+                        // Not `NotFound`: the video exists.
+                        Condition::Absent => {
+                            let reason = "404 NoSuchKey to a put of a new object".to_owned();
+                            self.error("put", key, SourceError::Unexpected { reason })
+                        }
+                    });
                 }
                 _ => return Err(self.error("put", key, s3_failure(&error, whole()))),
             }
