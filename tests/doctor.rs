@@ -794,7 +794,7 @@ fn what_cannot_be_asked_for_is_refused() -> Outcome {
     let help = Command::new(env!("CARGO_BIN_EXE_posterframe")).args(["doctor", "--help"]).output()?;
     let help = String::from_utf8(help.stdout)?;
     assert!(
-        help.contains("Examples:") && help.contains("The object stays") && help.contains("s3:DeleteObject"),
+        help.contains("Examples:") && help.contains("The objects stay") && help.contains("s3:DeleteObject"),
         "{help}"
     );
     Ok(())
