@@ -12,7 +12,7 @@ use super::fields::int_field;
 use super::fields::{Ref, field};
 use super::io::{Io, Source};
 use super::log;
-use super::packet::{Packet, timestamp};
+use super::packet::{Packet, Palette, timestamp};
 use super::stream::{Stream, tags};
 use super::{AvError, Rational, owned_string};
 
@@ -21,6 +21,15 @@ pub(crate) struct Container<S> {
     // Before `io` in drop order: closing reads no more, but the context points to `io`.
     context: FormatContext,
     io: Io<S>,
+    /// The palettes of the streams that have one.
+    palettes: BTreeMap<usize, Palettes>,
+}
+
+/// The palettes of a stream. A demuxer attaches the first one to the first packet that it returns, and others where they change, but a
+/// decoder that begins at another packet needs a palette, too.
+struct Palettes {
+    first: Palette,
+    current: Palette,
 }
 
 // SAFETY: owns context and I/O alone, and the source may be sent. Demuxers keep no tie to the thread that made them
@@ -58,7 +67,7 @@ impl<S: Source> Container<S> {
         let mut io = Io::new(source).map_err(|(error, source)| OpenError { error, source })?;
         let callback = io.interrupt_callback();
         match open_format(io.as_mut_ptr(), callback, max_streams, options) {
-            Ok(context) => Ok(Self { context, io }),
+            Ok(context) => Ok(Self { context, io, palettes: BTreeMap::new() }),
             Err(error) => Err(OpenError { error, source: io.into_source() }),
         }
     }
@@ -73,6 +82,7 @@ impl<S: Source> Container<S> {
             Ok(context) => {
                 // In this order: the old context points to the old I/O context.
                 self.context = context;
+                self.palettes.clear();
                 self.io.replace_context(fresh);
                 Ok(())
             }
@@ -133,9 +143,33 @@ impl<S> Container<S> {
         unsafe { ffi::av_packet_unref(packet.as_mut_ptr()) };
         // SAFETY: an open context and a blank packet.
         match AvError::check(unsafe { ffi::av_read_frame(self.as_mut_ptr(), packet.as_mut_ptr()) }) {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.add_palette(packet)?;
+                Ok(true)
+            }
             Err(AvError::EOF) => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Attaches the current palette to a packet without one, if the stream has palettes.
+    fn add_palette(&mut self, packet: &mut Packet) -> Result<(), AvError> {
+        let Some(stream) = packet.stream_index() else { return Ok(()) };
+        match (packet.palette(), self.palettes.get_mut(&stream)) {
+            (Some(palette), Some(known)) => known.current = palette,
+            (Some(palette), None) => {
+                self.palettes.insert(stream, Palettes { first: palette, current: palette });
+            }
+            (None, Some(known)) => packet.set_palette(&known.current)?,
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    /// Returns to the first palette of each stream, because the position changed.
+    fn reset_palettes(&mut self) {
+        for palettes in self.palettes.values_mut() {
+            palettes.current = palettes.first;
         }
     }
 
@@ -150,6 +184,7 @@ impl<S> Container<S> {
             return Err(AvError::INVALID_ARGUMENT);
         }
         let stream = c_int::try_from(stream).map_err(|_| AvError::INVALID_ARGUMENT)?;
+        self.reset_palettes();
         // SAFETY: an open context and one of its streams: libavformat does not check the number itself.
         AvError::check(unsafe { ffi::av_seek_frame(self.as_mut_ptr(), stream, ticks, flags.bits()) })?;
         Ok(())
@@ -230,6 +265,7 @@ impl<S> Container<S> {
 
     /// Moves to the first byte of media.
     pub(crate) fn seek_to_byte(&mut self, offset: i64) -> Result<(), AvError> {
+        self.reset_palettes();
         // SAFETY: an open context; -1 is no stream in particular.
         AvError::check(unsafe { ffi::av_seek_frame(self.as_mut_ptr(), -1, offset, ffi::AVSEEK_FLAG_BYTE) })?;
         Ok(())

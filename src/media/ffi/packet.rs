@@ -9,6 +9,9 @@ use ffmpeg_next::ffi;
 use super::AvError;
 use super::fields::{Ref, field};
 
+/// 256 colours of four bytes each (`AVPALETTE_SIZE`).
+pub(super) type Palette = [u8; 1024];
+
 /// Owns an `AVPacket`.
 pub(crate) struct Packet(NonNull<ffi::AVPacket>);
 
@@ -86,6 +89,32 @@ impl Packet {
         }
         // SAFETY: libav allocated `size` bytes there, which the packet owns.
         Some(unsafe { slice::from_raw_parts(bytes, size) })
+    }
+
+    /// Returns the palette that begins with this packet (`AV_PKT_DATA_PALETTE`), or `None` where the demuxer attached none.
+    pub(super) fn palette(&self) -> Option<Palette> {
+        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_PALETTE;
+        let mut size = 0;
+        // SAFETY: a valid packet, whose list of side data is only looked at; size is ours (libavcodec/packet.h).
+        let bytes = unsafe { ffi::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size) };
+        if bytes.is_null() {
+            return None;
+        }
+        // SAFETY: libav allocated `size` bytes there, which the packet owns.
+        unsafe { slice::from_raw_parts(bytes, size) }.first_chunk().copied()
+    }
+
+    /// Attaches a palette.
+    pub(super) fn set_palette(&mut self, palette: &Palette) -> Result<(), AvError> {
+        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_PALETTE;
+        // SAFETY: a valid packet, borrowed with `&mut self`; the call returns null, or a buffer of that many bytes (libavcodec/packet.h).
+        let bytes = unsafe { ffi::av_packet_new_side_data(self.as_mut_ptr(), kind, palette.len()) };
+        if bytes.is_null() {
+            return Err(AvError::NO_MEMORY);
+        }
+        // SAFETY: the buffer was allocated just now for as many bytes; it does not overlap with the palette.
+        unsafe { std::ptr::copy_nonoverlapping(palette.as_ptr(), bytes, palette.len()) };
+        Ok(())
     }
 
     /// Returns the packet of this packet's transparency: a picture in the same codec, whose luma is alpha (VP8 and VP9 in WebM, in the

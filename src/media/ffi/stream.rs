@@ -157,6 +157,11 @@ impl<'c> Stream<'c> {
         unsafe { Ref::new(descriptor) }
     }
 
+    /// Returns the number of bits of a pixel or of a sample of sound, where the container stores it (`bits_per_coded_sample`).
+    pub(crate) fn bits_per_coded_sample(self) -> Option<u32> {
+        positive(field!(self.parameters, bits_per_coded_sample))
+    }
+
     /// Returns FFmpeg's name of the codec.
     pub(crate) fn codec_name(self) -> Option<&'static str> {
         let name = field!(self.codec_descriptor()?, name);
@@ -358,7 +363,7 @@ impl<'c> Stream<'c> {
             channels,
             // A layout that only repeats the number of channels adds nothing.
             channel_layout: channel_layout.filter(|text| channels.is_some() && !text.ends_with("channels")),
-            bits_per_sample: positive(field!(parameters, bits_per_coded_sample)).unwrap_or(0),
+            bits_per_sample: self.bits_per_coded_sample().unwrap_or(0),
         }
     }
 

@@ -49,7 +49,7 @@ impl Search<'_, '_> {
         let start = self.places.start;
         let is_near_start = goal.since(start) <= self.ticks(READ_ON);
         match self.handling().seeking {
-            _ if goal <= start => &[Entry::Start],
+            _ if goal <= start || self.needs_start => &[Entry::Start],
             Seeking::Indexed => &[Entry::Near, Entry::Earlier, Entry::Start],
             Seeking::Inexact if self.places.can_enter => &[Entry::Near, Entry::Earlier, Entry::Start],
             Seeking::Inexact if !is_near_start => &[Entry::Near, Entry::Start],
@@ -111,6 +111,15 @@ impl Search<'_, '_> {
             self.reopen()?;
         }
         self.request_up_to(goal);
+        // A seek by time may land after the first packet, where libavformat seeks by bisection (ASF).
+        if !is_fresh && self.handling().seeking == Seeking::Inexact {
+            let start = self.places.start;
+            let first = self.units.peek(0)?.and_then(|unit| [unit.pts, unit.dts].into_iter().flatten().min());
+            if first.is_some_and(|first| first > start) {
+                self.reopen()?;
+                self.request_up_to(goal);
+            }
+        }
         // After a seek, a demuxer may return nothing: Matroska's demuxer waits for a keyframe, which the file may not mark.
         if self.units.peek(0)?.is_none() && !is_fresh {
             self.reopen()?;

@@ -9,6 +9,7 @@ use crate::limits::Limit;
 use crate::media::container::formats::{Handling, Seeking, Timestamps};
 use crate::media::error::Error;
 use crate::media::ffi::codec::DecoderOptions;
+use crate::media::ffi::stream::Stream as StreamView;
 use crate::media::input::Container;
 use crate::media::units::{Microseconds, Ticks, TimeBase};
 
@@ -24,6 +25,8 @@ pub(in crate::media) struct Search<'m, 'r> {
     pub(super) unreferenced: Option<Unreferenced>,
     /// End of the bytes that a jump requested.
     pub(super) requested: u64,
+    /// Whether a keyframe may depend on what precedes it, so that decoding must begin at the start.
+    pub(super) needs_start: bool,
     /// Whether the container's keyframe marks are trusted without confirmation by the decoder.
     pub(super) marks_keyframes: bool,
     /// Whether the search wants one access unit that is decoded alone.
@@ -47,6 +50,7 @@ impl<'m, 'r> Search<'m, 'r> {
         let marks_keyframes = view.codec_properties().intra_only
             || stream.handling.seeking != Seeking::Indexed
             || names_other_frames(container, stream.index);
+        let needs_start = depends_on_start(view, &container.format_name());
         let rate = container.guess_frame_rate(stream.index);
         // A tick of the inverse frame rate is one frame.
         let frame = rate.and_then(|rate| TimeBase::new(rate.den, rate.num)?.microseconds(Ticks::ONE));
@@ -64,6 +68,7 @@ impl<'m, 'r> Search<'m, 'r> {
             encrypted: None,
             unreferenced: units.unreferenced(),
             requested: 0,
+            needs_start,
             marks_keyframes,
             is_alone: false,
             is_spoilt: false,
@@ -125,6 +130,14 @@ impl<'m, 'r> Search<'m, 'r> {
         self.encrypted = None;
         self.unreferenced = self.units.unreferenced();
     }
+}
+
+/// Returns whether the keyframes of a stream may depend on what precedes them. AVI stores a new palette only where the palette changes.
+/// Keyframes of SMC may use the tables of colours that earlier frames filled.
+fn depends_on_start(stream: StreamView<'_>, format_name: &str) -> bool {
+    const PALETTE_BITS: u32 = 8;
+    let has_palette = stream.bits_per_coded_sample().is_some_and(|bits| bits <= PALETTE_BITS);
+    stream.codec_name() == Some("smc") || (format_name == "avi" && has_palette)
 }
 
 /// Returns whether the stream's index contains a frame that is not a keyframe.
