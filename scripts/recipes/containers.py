@@ -52,6 +52,11 @@ def containers() -> None:
     video("mpeg2.mxf", "MXF", "-c:v", "mpeg2video", *mpeg, source=pattern("96x64", "25", "6"))
     video("mpeg4.avi", "AVI with MPEG-4 and B-frames", "-c:v", "mpeg4", "-q:v", "20", "-bf", "2", *GOP)
     video("flv.flv", "Flash video, Sorenson codec", "-c:v", "flv", "-q:v", "20", *GOP)
+    few_colours = ("-pix_fmt", "gray", "-c:v", "qtrle")
+    video("palette.mov", "a palette, which the demuxer attaches to the first packet only", *few_colours, *GOP, source=pattern("64x48"))
+    video("smc.mov", "keyframes that use the colours of earlier frames", "-c:v", "smc", *GOP, source=pattern("64x48"))
+    video("palette_changes.avi", "a palette that changes from frame to frame, without compression", "-c:v", "rawvideo",
+          "-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", source=pattern("32x24"))  # fmt: skip
     video("wmv2.asf", "ASF", "-c:v", "wmv2", "-q:v", "20", *GOP)
     video("h263.3gp", "3GP with H.263", "-c:v", "h263", "-q:v", "20", *GOP, source=pattern("128x96"))
     video("theora.ogv", "Ogg", "-c:v", "libtheora", "-q:v", "2", *GOP)

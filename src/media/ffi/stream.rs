@@ -159,7 +159,7 @@ impl<'c> Stream<'c> {
 
     /// Returns the number of bits of a pixel or of a sample of sound, where the container stores it (`bits_per_coded_sample`).
     pub(crate) fn bits_per_coded_sample(self) -> Option<u32> {
-        positive(field!(self.parameters, bits_per_coded_sample))
+        u32::try_from(field!(self.parameters, bits_per_coded_sample)).ok().filter(|&bits| bits > 0)
     }
 
     /// Returns FFmpeg's name of the codec.

@@ -4,7 +4,7 @@ use super::entry::{Entered, Entry};
 use super::pass::Feed;
 use super::state::Search;
 use super::target::{Found, FrameReason};
-use crate::media::container::formats::{Handling, Seeking, Timestamps};
+use crate::media::container::formats::Seeking;
 use crate::media::error::Error;
 use crate::media::units::Pts;
 
@@ -12,8 +12,7 @@ impl Search<'_, '_> {
     /// Returns the last keyframe that is presented at or before `goal`. Returns `None` where the container does not mark keyframes,
     /// or none decodes there.
     pub(super) fn keyframe_before(&mut self, goal: Pts) -> Result<Option<Found>, Error> {
-        let Handling { timestamps, seeking, .. } = self.handling();
-        if timestamps != Timestamps::Stored {
+        if !self.can_begin_inside() {
             return Ok(None);
         }
         let is_first = self.entries(goal) == [Entry::Start];
@@ -22,8 +21,8 @@ impl Search<'_, '_> {
         let entered = if near.is_some() { near } else { self.enter(Entry::Start, goal)? };
         self.is_alone = false;
         // An index leads to the wanted keyframe. Without an index, other keyframes may follow up to the goal.
-        let is_last =
-            seeking == Seeking::Indexed && (is_first || matches!(entered, Some(Entered::Keyframe(_))));
+        let is_last = self.handling().seeking == Seeking::Indexed
+            && (is_first || matches!(entered, Some(Entered::Keyframe(_))));
         let mut keyframe = None;
         while let Some(unit) = self.units.peek(0)? {
             let Some(pts) = unit.pts else { return Ok(None) };

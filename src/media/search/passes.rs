@@ -4,7 +4,6 @@ use super::entry::{Entered, Entry};
 use super::pass::{Pass, Promise};
 use super::state::Search;
 use super::target::{Found, FrameReason};
-use crate::media::container::formats::Timestamps;
 use crate::media::error::Error;
 use crate::media::units::Pts;
 
@@ -14,7 +13,7 @@ impl Search<'_, '_> {
         let mut expected = None;
         // The result of a clean pass that contradicts the promise of the packets.
         let mut candidate = None;
-        let mut is_first = self.handling().timestamps == Timestamps::Stored;
+        let mut is_first = self.can_begin_inside();
         let mut skips_to_start = false;
         for &entry in self.entries(goal) {
             if skips_to_start && entry != Entry::Start {

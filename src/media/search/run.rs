@@ -4,7 +4,6 @@ use super::entry::Entry;
 use super::pass::{Feed, MAX_HELD, Pass};
 use super::state::Search;
 use super::target::{Found, FrameReason};
-use crate::media::container::formats::Timestamps;
 use crate::media::error::Error;
 use crate::media::ffi::frame::Frame;
 use crate::media::units::Pts;
@@ -17,7 +16,7 @@ impl Search<'_, '_> {
         &mut self,
         mut goals: impl FnMut(Option<Pts>) -> Option<Pts>,
     ) -> Result<Vec<Found>, Error> {
-        let Some(first) = goals(None).filter(|_| self.handling().timestamps == Timestamps::Stored) else {
+        let Some(first) = goals(None).filter(|_| self.can_begin_inside()) else {
             return Ok(Vec::new());
         };
         let near = if self.entries(first) == [Entry::Start] { None } else { self.enter(Entry::Near, first)? };

@@ -93,6 +93,11 @@ impl<'m, 'r> Search<'m, 'r> {
         self.units.stream.handling
     }
 
+    /// Returns whether decoding can begin at a keyframe after the first one, and the packets reveal which one that is.
+    pub(super) fn can_begin_inside(&self) -> bool {
+        self.handling().timestamps == Timestamps::Stored && !self.needs_start
+    }
+
     /// Converts a duration to ticks of the stream.
     pub(super) fn ticks(&self, length: Microseconds) -> Ticks {
         self.units.stream.time_base.ticks(length).unwrap_or(Ticks::MAX)
