@@ -57,6 +57,8 @@ def containers() -> None:
     video("smc.mov", "keyframes that use the colours of earlier frames", "-c:v", "smc", *GOP, source=pattern("64x48"))
     video("palette_changes.avi", "a palette that changes from frame to frame, without compression", "-c:v", "rawvideo",
           "-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", source=pattern("32x24"))  # fmt: skip
+    video("mpeg4.asf", "ASF with short GOPs: a seek to the start lands at the second keyframe", "-c:v", "mpeg4", "-q:v", "8",
+          "-g", "25", source=pattern("160x128", seconds="6"))  # fmt: skip
     video("wmv2.asf", "ASF", "-c:v", "wmv2", "-q:v", "20", *GOP)
     video("h263.3gp", "3GP with H.263", "-c:v", "h263", "-q:v", "20", *GOP, source=pattern("128x96"))
     video("theora.ogv", "Ogg", "-c:v", "libtheora", "-q:v", "2", *GOP)
