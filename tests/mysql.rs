@@ -469,6 +469,48 @@ fn a_lock_that_does_not_come_is_waited_for_again() -> Outcome {
     })
 }
 
+/// Another session locks one content for nine seconds, and another content for longer. The first is written. The second fails after
+/// ten seconds, so that the event is repeated, and is written once the content is free.
+#[test]
+fn a_lock_is_waited_for_ten_seconds() -> Outcome {
+    run(async {
+        let database = Database::start().await?;
+        database.rows("INSERT INTO contents (id, title) VALUES (7, 'x'), (8, 'y')").await?;
+        let settings = settings(&database, &[])?.database;
+        let (seventh, eighth) = (rows(&settings)?, rows(&settings)?);
+        let (mut one, mut other) = (database.root(DATABASE).await?, database.root(DATABASE).await?);
+        sqlx::raw_sql("START TRANSACTION; SELECT id FROM contents WHERE id = 7 FOR UPDATE")
+            .execute(&mut one)
+            .await?;
+        sqlx::raw_sql("START TRANSACTION; SELECT id FROM contents WHERE id = 8 FOR UPDATE")
+            .execute(&mut other)
+            .await?;
+        let begun = Instant::now();
+        let (seven, eight) = (asset("7_x", 3).map_err(plain)?, asset("8_y", 3).map_err(plain)?);
+        let (id_of_seven, id_of_eight) = (id(7).map_err(plain)?, id(8).map_err(plain)?);
+        let unknown = KnownRows::default();
+        let (written, failed, released) = tokio::join!(
+            seventh.write_asset(id_of_seven, &seven, &unknown),
+            async { (eighth.write_asset(id_of_eight, &eight, &unknown).await, begun.elapsed()) },
+            async {
+                sleep(Duration::from_secs(9)).await;
+                sqlx::raw_sql("COMMIT").execute(&mut one).await
+            },
+        );
+        released?;
+        written?;
+        let (failed, after) = failed;
+        let error = failed.err().ok_or("a locked content was written")?;
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!((10.0..13.0).contains(&after.as_secs_f64()), "{after:?}");
+        sqlx::raw_sql("COMMIT").execute(&mut other).await?;
+        assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, 1);
+        eighth.write_asset(id_of_eight, &eight, &unknown).await?;
+        assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, 2);
+        Ok(())
+    })
+}
+
 /// Each session holds the lock that the other session needs. The server rolls back ours (1213), because it has changed nothing yet.
 #[test]
 fn a_deadlock_is_tried_again() -> Outcome {

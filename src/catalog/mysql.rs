@@ -53,15 +53,18 @@ pub const MYSQL_OPTIONAL_INDEX: &str = include_str!("../../migrations/mysql/opti
 /// Lambda will not be used again.
 pub const MYSQL_OPTIONAL_UNIQUE: &str = include_str!("../../migrations/mysql/optional_unique_video_url.sql");
 
-/// Maximum number of attempts at one operation while other transactions conflict.
-const ATTEMPTS: u32 = 12;
-/// How long the catalogue reconnects after the first loss of a connection. A longer outage is reported as an error
-/// while there is still time: the deadline of an invocation would only report that the deadline has passed.
+/// How long an operation is repeated, from its first loss of a connection and from its first conflict with another
+/// transaction. A longer outage is reported as an error while there is still time: the deadline of an invocation would
+/// only report that the deadline has passed.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Default time limit for a statement. A statement that reads a whole table may take four times as long.
 const STATEMENT: Duration = Duration::from_secs(30);
-/// The pauses between attempts.
-const PAUSES: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
+/// The pauses before reconnecting.
+const PAUSES_OF_LOSSES: Backoff =
+    Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
+/// The pauses while other transactions conflict: a worker holds its locks for milliseconds.
+const PAUSES_OF_CONFLICTS: Backoff =
+    Backoff { first: Duration::from_millis(20), longest: Duration::from_millis(250) };
 
 /// How long a registration waits for another worker that registers the same video, in seconds. The first value applies
 /// on a separate connection, the second on the shared connection, on which other records wait meanwhile.
@@ -88,6 +91,7 @@ struct Shared {
 struct Failed {
     attempts: u32,
     first_loss: Option<Instant>,
+    first_conflict: Option<Instant>,
     /// Whether the program has already checked if the tables have ids left.
     asked_for_ids: bool,
 }
@@ -263,14 +267,15 @@ impl MySqlCatalog {
                 return Err(CatalogError::NoMoreIds);
             }
         }
-        let passes = match failure.is_loss() {
-            true => failed.first_loss.get_or_insert_with(Instant::now).elapsed() < PATIENCE,
-            false => failure.is_conflict() && failed.attempts < ATTEMPTS,
+        let (first, pauses) = match (failure.is_loss(), failure.is_conflict()) {
+            (true, _) => (&mut failed.first_loss, PAUSES_OF_LOSSES),
+            (false, true) => (&mut failed.first_conflict, PAUSES_OF_CONFLICTS),
+            (false, false) => return Err(self.shared.connector.translate(failure)),
         };
-        if !passes {
+        if first.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
             return Err(self.shared.connector.translate(failure));
         }
-        tokio::time::sleep(PAUSES.pause(failed.attempts)).await;
+        tokio::time::sleep(pauses.pause(failed.attempts)).await;
         Ok(())
     }
 }
