@@ -1,13 +1,14 @@
 //! The frame at several times of each fixture must be the one that a full decode by FFmpeg gives (`tests/fixtures/times.tsv`, which
 //! `scripts/fixtures_times.py` writes). Each time is checked in a file opened for that time, and in one file that stays open for all
-//! times; from the file, and by byte ranges.
+//! times; from the file, also with two decoding threads, and by byte ranges.
 
 mod common;
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use common::{Outcome, Table, fixture, planes_md5};
-use posterframe::{Error, Media, OpenOptions};
+use posterframe::{Error, Media, OpenOptions, Threads};
 
 /// Decoders give exact samples only with the assembly of x86-64. On other machines, the table applies only to times.
 const PLANES_ARE_EXACT: bool = cfg!(all(target_arch = "x86_64", not(libav_without_assembly)));
@@ -57,6 +58,11 @@ fn from_file(name: &str, options: &OpenOptions) -> Result<Media<'static>, Error>
     Media::open_file(fixture(name), options)
 }
 
+fn by_two_threads(name: &str, options: &OpenOptions) -> Result<Media<'static>, Error> {
+    const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
+    Media::open_file(fixture(name), &options.clone().with_threads(Threads::Count(TWO)))
+}
+
 #[cfg(feature = "remote")]
 fn by_ranges(name: &str, options: &OpenOptions) -> Result<Media<'static>, Error> {
     Media::open_source(posterframe::source::FileSource::open(fixture(name))?, options)
@@ -89,6 +95,11 @@ fn compare(way: &str, open: Open) -> Outcome {
 #[test]
 fn every_time_of_every_fixture_gives_the_frame_of_a_full_decode() -> Outcome {
     compare("from the file", from_file)
+}
+
+#[test]
+fn two_threads_give_the_same_frames() -> Outcome {
+    compare("by two threads", by_two_threads)
 }
 
 #[cfg(feature = "remote")]

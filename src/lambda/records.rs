@@ -20,7 +20,7 @@ use crate::job_error::JobError;
 use crate::process::{ExistingContents, Job, RemoteVideo, VideoSource as _};
 use crate::source::S3Client;
 use crate::store::S3Store;
-use crate::{CancelToken, ErrorKind, Limits, OpenOptions, telemetry};
+use crate::{CancelToken, ErrorKind, Limits, OpenOptions, Threads, telemetry};
 
 /// Memory for one object: its frames, its index, and the reads in progress. 1080p needs about 25 MiB, 4K about 80 MiB.
 const MIB_PER_RECORD: u32 = 128;
@@ -83,9 +83,11 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
         let places = Arc::new(Semaphore::new(self.concurrency()));
         // One semaphore per invocation: a decoder call left behind by an earlier invocation does not block this one.
         let decoders = Arc::new(Semaphore::new(self.decoders()));
+        let threads = threads(self.decoders(), event.objects().len());
         let mut tasks = JoinSet::new();
         for (index, DistinctObject { object, .. }) in event.objects().enumerate() {
-            let task = self.task(object.clone(), event.is_backfill(), *limit, &decoders);
+            let mut task = self.task(object.clone(), event.is_backfill(), *limit, &decoders);
+            task.job.options.threads = threads;
             let (places, request_id) = (Arc::clone(&places), request_id.to_owned());
             let (namespace, function) =
                 (self.config.metrics_namespace.clone(), self.config.function.name.clone());
@@ -247,11 +249,42 @@ impl<C: Catalog> Task<C> {
     }
 }
 
+/// Returns the number of threads of each decoder: two if every object has two processors, because Lambda charges for the second
+/// one in any case.
+fn threads(processors: usize, objects: usize) -> Threads {
+    const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
+    if processors / objects.max(1) >= TWO.get() { Threads::Count(TWO) } else { Threads::Auto }
+}
+
 fn failure(error: &JobError) -> Outcome {
     match error.kind() {
         ErrorKind::NotFound => Outcome::Missing { reason: error.to_string() },
         // Only the deadline cancels.
         ErrorKind::Cancelled => Outcome::failed(ErrorKind::Timeout, error.to_string()),
         kind => Outcome::failed(kind, error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_threads_decode_an_object_that_has_two_processors() {
+        const TWO: Threads = Threads::Count(NonZeroUsize::MIN.saturating_add(1));
+        let cases = [
+            (1, 1, false),
+            (2, 1, true),
+            (6, 1, true),
+            (2, 2, false),
+            (5, 2, true),
+            (6, 3, true),
+            (6, 4, false),
+        ];
+        for (processors, objects, are_two) in cases {
+            let expected = if are_two { TWO } else { Threads::Auto };
+            assert_eq!(threads(processors, objects), expected, "{processors} processors, {objects} objects");
+        }
+        assert_eq!(threads(2, 0), TWO, "an event without objects");
     }
 }
