@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Builds the test programs of `cargo test`, and runs two of them at a time: many tests wait for servers and leave the processors idle.
+"""Builds the test programs of `cargo test`, and runs some of them at a time: many tests wait for servers and leave the processors idle.
 
-    scripts/run_tests.py [ARGUMENT ...]    arguments of `cargo test`, for example --locked --features static
+    scripts/run_tests.py build [ARGUMENT ...]    arguments of `cargo test`, for example --locked --features static
+    scripts/run_tests.py run                     runs what was built last, without cargo: another cargo may build meanwhile
 
 The output of each program is printed when the program ends, in cargo's form. Programs in ALONE measure times: they run last, one by
-one. The documentation tests run after them. The exit status is 1 if a test failed, and that of cargo if the build failed.
+one. Documentation tests are not included. The exit status is 1 if a test failed, and that of cargo if the build failed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-AT_ONCE = 2
+BUILT = ROOT / "target" / "test-programs.json"
+AT_ONCE = 3
 # These programs run for longest. They start first, so that none of them runs by itself at the end.
 LONGEST = ["lambda", "scale", "mysql", "libav", "doctor", "cage"]
 ALONE = ["round_trips"]
@@ -46,31 +48,45 @@ def run(name: str, program: Path) -> bool:
     # The variables that `cargo test` sets and that programs started by tests could read.
     environment = os.environ | {"CARGO_MANIFEST_DIR": str(ROOT)}
     start = time.monotonic()
-    done = subprocess.run([program], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    with subprocess.Popen([program], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds, cpu = time.monotonic() - start, used.ru_utime + used.ru_stime
     # One write, because another program may end at the same time.
-    sys.stdout.write(f"     Running {name} ({program.relative_to(ROOT)}), {time.monotonic() - start:.0f} s\n{done.stdout}\n")
+    sys.stdout.write(f"     Running {name} ({program.relative_to(ROOT)}), {seconds:.0f} s, {cpu:.0f} s of CPU time\n{output}\n")
     sys.stdout.flush()
-    if done.returncode < 0:
-        print(f"{name} ended by signal {-done.returncode}", flush=True)
-    return done.returncode == 0
+    if process.returncode < 0:
+        print(f"{name} ended by signal {-process.returncode}", flush=True)
+    return process.returncode == 0
 
 
-def main() -> None:
-    arguments = sys.argv[1:]
-    programs = build(arguments)
+def run_all(programs: dict[str, Path]) -> list[str]:
+    """Returns the names of the programs that failed."""
     unknown = [name for name in LONGEST + ALONE if name not in programs]
     if unknown:
         sys.exit(f"run_tests: there is no test program {', '.join(unknown)}")
     together = sorted(programs.keys() - ALONE, key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))
-    failed = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = {pool.submit(run, name, programs[name]): name for name in together}
-        failed += [running[future] for future in as_completed(running) if not future.result()]
-    failed += [name for name in ALONE if not run(name, programs[name])]
-    if subprocess.run(["cargo", "test", "--doc", "--no-fail-fast", *arguments], cwd=ROOT).returncode:
-        failed.append("documentation")
-    if failed:
-        sys.exit(f"run_tests: failed: {', '.join(failed)}")
+        failed = [running[future] for future in as_completed(running) if not future.result()]
+    return failed + [name for name in ALONE if not run(name, programs[name])]
+
+
+def main() -> None:
+    command, *arguments = sys.argv[1:] or [""]
+    if command == "build":
+        BUILT.unlink(missing_ok=True)
+        programs = build(arguments)
+        BUILT.write_text(json.dumps({name: str(program) for name, program in programs.items()}), encoding="utf-8")
+    elif command == "run" and not arguments:
+        programs = json.loads(BUILT.read_text(encoding="utf-8"))
+        failed = run_all({name: Path(program) for name, program in programs.items()})
+        if failed:
+            sys.exit(f"run_tests: failed: {', '.join(failed)}")
+    else:
+        sys.exit(__doc__)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,33 @@ step() {
     report "$name" "${PIPESTATUS[0]}" $((SECONDS - start))
 }
 
+# Runs a step in parallel with the next steps, which come first: it gets the time that they leave. `collect NAME` prints its output.
+beside() {
+    local name=$1
+    shift
+    printf '\n==> %s: %s, beside the next steps\n' "$name" "$*"
+    lane timed "$work/$name" nice -n 19 "$@"
+    beside_pid=$!
+}
+
+timed() {
+    local output=$1 start=$SECONDS status
+    shift
+    "$@" >"$output" 2>&1
+    status=$?
+    echo $((SECONDS - start)) >"$output.seconds"
+    return $status
+}
+
+collect() {
+    local name=$1 status
+    printf '\n==> %s\n' "$name"
+    wait "$beside_pid"
+    status=$?
+    tee -a "$log" <"$work/$name"
+    report "$name" "$status" "$(cat "$work/$name.seconds")"
+}
+
 finish() {
     printf '\n==> %d minutes\n' $(((SECONDS + 59) / 60))
     if [ ${#broken[@]} -gt 0 ]; then printf '==> FAILED: %s\n' "${broken[*]}"; fi
@@ -75,16 +102,15 @@ lanes=()
 # Without libav, nothing can be compiled.
 [ "$libav" = 0 ] || finish
 
-# Format, lints and some feature sets. `make lint` checks all sets, and CI runs it in parallel.
-step lint scripts/lint.sh --short
 # The linked code: crates against deny.toml, C libraries against the table of advisories, and the tests of these scripts.
 step deny scripts/deny.sh
 step advisories-libav scripts/advisories_libav.py
-step supply-chain python3 -B scripts/test_supply_chain.py
-# Unit, integration and documentation tests of the program, the Lambda function and all their features, two programs at a time. No test is
-# ignored.
-step test scripts/run_tests.py --locked --features static
-# A few times of each fixture, by the example that the previous step built. `make any-time` requests more times.
+# Unit and integration tests of the program, the Lambda function and all their features. No test is ignored.
+step build scripts/run_tests.py build --locked --features static
+# Format, lints and some feature sets. `make lint` checks all sets, and CI runs it in parallel.
+beside lint scripts/lint.sh --short
+step test scripts/run_tests.py run
+# A few times of each fixture, by the example that was built with the tests. `make any-time` requests more times.
 step any-time target/python/bin/python -B scripts/any_time.py --times 5
 # The tools that change files; and a few changed copies of some fixtures, with the tests' program. `make mutate` reads more copies.
 step mutate-tools target/python/bin/python -B scripts/test_mutate.py
@@ -93,6 +119,9 @@ POSTERFRAME=target/debug/posterframe step mutate target/python/bin/python -B scr
 step cost scripts/cost.py --short
 # The commands in the documents, with the program that was built for the tests.
 POSTERFRAME=target/debug/posterframe step docs-test target/python/bin/python -B scripts/docs_test.py
+step supply-chain python3 -B scripts/test_supply_chain.py
+collect lint
+step documentation cargo test --doc --no-fail-fast --locked --features static
 step test-library scripts/test_library.sh
 # The last step, because it replaces the tests' program by one that links Debian's FFmpeg.
 step system-ffmpeg scripts/test_system_ffmpeg.sh
