@@ -296,7 +296,8 @@ impl Database {
         // MariaDB reports the number as text, with the part of the rows that a filter keeps: `1 (0%)`.
         let rows = match self.kind {
             Kind::MariaDb => text("rows")?.split(' ').next().unwrap_or_default().parse()?,
-            Kind::MySql => plan.try_get::<Option<u64>, _>("rows")?.ok_or("no rows")?,
+            // MySQL reports no number if it has found by the key that there is no such row.
+            Kind::MySql => plan.try_get::<Option<u64>, _>("rows")?.unwrap_or(0),
         };
         Ok((rows, [text("type")?, text("key")?, text("Extra")?]))
     }
