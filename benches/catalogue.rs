@@ -1,5 +1,5 @@
 //! The catalogue's statements in a database with a million videos: the server's plan of each (EXPLAIN), and the time that twenty workers
-//! take, without and with the optional index.
+//! take, without and with the optional index; and the time of listing all rows.
 //! `cargo bench --features static,lambda --bench catalogue`, with `TEST_DATABASE=mysql` in the MySQL of `scripts/mysql.sh`.
 
 #![expect(clippy::print_stdout, reason = "its tables are what it is for")]
@@ -24,6 +24,9 @@ use programs::database::{Database, optional_migration};
 use sqlx::Row as _;
 
 const WORKERS: u32 = 20;
+
+/// Rows of a page, as in an audit.
+const PAGE: u32 = 5000;
 
 /// Arguments of the server: a table of this size fits into its memory, as in Aurora.
 const SERVER: [&str; 1] = ["--innodb-buffer-pool-size=1G"];
@@ -71,6 +74,7 @@ async fn explain(database: &Database, videos: u32) -> Outcome {
         (id(videos / 3)?, asset("another_of_the_same_content", 5)?, asset("without_id", 5)?);
     catalog.write_asset(other, &more, &KnownRows::default()).await?;
     catalog.register(&content("without id"), &without).await?;
+    catalog.list_rows("s3://films/", i64::from(videos / 2), PAGE).await?;
     database.rows("SET GLOBAL general_log = OFF").await?;
     let log = database.logged()?;
     let statements =
@@ -231,6 +235,21 @@ async fn times(database: &Database, videos: u32, run: u32) -> Outcome {
     }
 }
 
+/// Prints the time of reading all rows page by page, as an audit does.
+async fn list(database: &Database) -> Outcome {
+    let catalog = worker(&settings(database)?)?;
+    let (mut rows, mut pages, mut last, started) = (0, 0, 0, Instant::now());
+    loop {
+        let page = catalog.list_rows("s3://films/", last, PAGE).await?;
+        let Some(row) = page.last() else { break };
+        last = row.id;
+        rows += page.len();
+        pages += 1;
+    }
+    println!("\n{rows} rows listed in {pages} pages: {:.1} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
 async fn measure(videos: u32) -> Outcome {
     let database = Database::start_with(true, &SERVER).await?;
     database.fill(videos).await?;
@@ -244,7 +263,8 @@ async fn measure(videos: u32) -> Outcome {
     println!("\nWith the optional index, which took {:.1} s:\n", started.elapsed().as_secs_f64());
     explain(&database, videos).await?;
     println!();
-    times(&database, videos, 1).await
+    times(&database, videos, 1).await?;
+    list(&database).await
 }
 
 async fn version(database: &Database) -> Outcome<String> {
