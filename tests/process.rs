@@ -231,6 +231,16 @@ impl Bucket {
         SqliteCatalog::open(self.folder.path().join("catalog.sqlite3")).await
     }
 
+    fn delete_catalog(&self) -> TestResult {
+        for name in ["catalog.sqlite3", "catalog.sqlite3-wal", "catalog.sqlite3-shm"] {
+            match fs::remove_file(self.folder.path().join(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn video(&self) -> Result<LocalVideo, Box<dyn StdError>> {
         Ok(LocalVideo::new(&self.path(), &self.store()?, "videos/")?)
     }
@@ -394,12 +404,7 @@ fn a_database_restored_empty_is_filled_without_decoding() -> TestResult {
         run(async {
             let bucket = Bucket::new(key)?;
             bucket.process().await?;
-            for name in ["catalog.sqlite3", "catalog.sqlite3-wal", "catalog.sqlite3-shm"] {
-                match fs::remove_file(bucket.folder.path().join(name)) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                    _ => {}
-                }
-            }
+            bucket.delete_catalog()?;
             let report = bucket.process().await?;
             assert_eq!((report.status, report.ledger.bytes_used), (Status::Processed, 0));
             bucket.is_complete(&report).await
@@ -484,6 +489,26 @@ fn a_cancelled_job_writes_nothing() -> TestResult {
         let error = job.process(&bucket.video()?).await.err().ok_or("it was done")?;
         assert_eq!(error.kind(), ErrorKind::Cancelled);
         assert!(!bucket.folder.path().join("thumbnails").exists());
+        Ok(())
+    })
+}
+
+/// Nothing is decoded here, so only the order of requests can notice the cancellation.
+#[test]
+fn a_cancelled_job_writes_no_row() -> TestResult {
+    run(async {
+        let bucket = Bucket::new("videos/1_x.mp4")?;
+        bucket.process().await?;
+        bucket.delete_catalog()?;
+        let cancel = posterframe::CancelToken::default();
+        cancel.cancel();
+        let mut job = Job::new(bucket.store()?, bucket.catalog().await?);
+        job.looks_first = true;
+        job.options = OpenOptions::default().with_cancel(cancel);
+        let video = bucket.video()?;
+        let error = job.process(&video).await.err().ok_or("it was done")?;
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        assert!(bucket.catalog().await?.find_row(video.url()).await?.row.is_none());
         Ok(())
     })
 }

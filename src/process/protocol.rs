@@ -349,7 +349,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
         self.known.version()
     }
 
-    /// Returns whether this step writes the thumbnail, content or row: the job must not be cancelled in between.
+    /// Returns whether this step writes a thumbnail, content or row. A cancelled job ends before its next such step.
     pub(super) const fn writes(&self) -> bool {
         matches!(self.step, Step::Register | Step::Upsert | Step::PutOthers | Step::Put | Step::Row)
     }
@@ -788,5 +788,28 @@ mod tests {
         protocol.answer(Answer::Thumbnail(None));
         protocol.answer(Answer::Picture { duration: Some(7), is_late: true });
         assert_eq!(protocol.wants(), [Request::Look, Request::Thumbnail]);
+    }
+
+    #[test]
+    fn a_video_replaced_or_deleted_before_the_last_look_is_done_anew() {
+        for version in [None, Some(2)] {
+            for (is_thumbnail_first, thumbnail) in
+                [(false, None), (true, None), (true, Some(seen(9, 1, false)))]
+            {
+                let mut protocol = at_put();
+                protocol.answer(Answer::Put(true));
+                protocol.answer(Answer::RowWritten);
+                assert_eq!(protocol.wants(), [Request::Version, Request::Thumbnail]);
+                if is_thumbnail_first {
+                    protocol.answer(Answer::Thumbnail(thumbnail));
+                }
+                protocol.answer(Answer::Version(version));
+                assert_eq!(
+                    (protocol.end(), protocol.starts()),
+                    (None, 1),
+                    "{version:?} {is_thumbnail_first}"
+                );
+            }
+        }
     }
 }

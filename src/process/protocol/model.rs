@@ -264,6 +264,7 @@ impl Scenario {
     /// Returns the requests that a worker may perform next.
     fn wants(&self, worker: &Worker) -> Vec<Request<u8>> {
         let mut wanted = worker.protocol.wants();
+        assert_step_fits(&worker.protocol, &wanted);
         if self.fault == Some(Fault::LateOther) {
             match worker.protocol.step {
                 Step::Read => wanted.retain(|request| !matches!(request, Request::Other(_))),
@@ -630,6 +631,24 @@ impl Hasher for Fast {
     fn finish(&self) -> u64 {
         self.0.rotate_left(26)
     }
+}
+
+/// Verifies what the protocol reports about its step against the requests of this step.
+fn assert_step_fits(protocol: &Protocol<u8>, wanted: &[Request<u8>]) {
+    let work = wanted.iter().find_map(|request| match request {
+        Request::Bytes(_) | Request::Picture(_) => Some(Phase::Picture),
+        Request::Register { .. } | Request::Upsert(_) => Some(Phase::Content),
+        Request::PutOther { .. } | Request::Put { .. } => Some(Phase::Thumbnail),
+        Request::WriteRow { .. } => Some(Phase::Row),
+        _ => None,
+    });
+    let is_between_puts = matches!(protocol.step, Step::PutOthers | Step::Conflict);
+    let phase = work.unwrap_or(if is_between_puts { Phase::Thumbnail } else { Phase::Look });
+    assert_eq!(protocol.phase(), phase, "{protocol:?}");
+    let writes = !matches!(phase, Phase::Look | Phase::Picture) && protocol.step != Step::Conflict;
+    assert_eq!(protocol.writes(), writes, "{protocol:?}");
+    let needs_bytes = phase == Phase::Picture || protocol.step == Step::Check;
+    assert_eq!(protocol.needs_bytes(), needs_bytes, "{protocol:?}");
 }
 
 /// Returns the settings with which a worker creates the thumbnail.
