@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -44,9 +45,20 @@ def build(arguments: list[str]) -> dict[str, Path]:
     return programs
 
 
-def run(name: str, program: Path) -> bool:
-    # The variables that `cargo test` sets and that programs started by tests could read.
+def variables() -> dict[str, str]:
+    """Returns the environment of the programs, with the variables that `cargo test` sets and that programs started by tests could read.
+
+    rustup's cargo sets RUSTUP_TOOLCHAIN. Without it, a rustc that starts in the folder of a crate obeys the crate's rust-toolchain.toml,
+    and rustup may replace the installed Rust.
+    """
     environment = os.environ | {"CARGO_MANIFEST_DIR": str(ROOT)}
+    if "RUSTUP_TOOLCHAIN" not in environment and shutil.which("rustup"):
+        active = subprocess.run(["rustup", "show", "active-toolchain"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+        environment["RUSTUP_TOOLCHAIN"] = active.split()[0]
+    return environment
+
+
+def run(name: str, program: Path, environment: dict[str, str]) -> bool:
     start = time.monotonic()
     with subprocess.Popen([program], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
         assert process.stdout is not None
@@ -67,11 +79,12 @@ def run_all(programs: dict[str, Path]) -> list[str]:
     unknown = [name for name in LONGEST + ALONE if name not in programs]
     if unknown:
         sys.exit(f"run_tests: there is no test program {', '.join(unknown)}")
+    environment = variables()
     together = sorted(programs.keys() - ALONE, key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {pool.submit(run, name, programs[name]): name for name in together}
+        running = {pool.submit(run, name, programs[name], environment): name for name in together}
         failed = [running[future] for future in as_completed(running) if not future.result()]
-    return failed + [name for name in ALONE if not run(name, programs[name])]
+    return failed + [name for name in ALONE if not run(name, programs[name], environment)]
 
 
 def main() -> None:
