@@ -172,8 +172,10 @@ fn the_job_puts_a_storyboard_last_and_looks_once_afterwards() -> Outcome {
         // A repeated event costs one HEAD more than without a storyboard.
         let (again, report) = world.seen(Some(request())).await?;
         assert_eq!(storyboard(&report)?.status, StoryboardStatus::Unchanged);
-        let [gets, heads, _] = counts(&without);
-        assert_eq!(counts(&again), [gets, heads + 1, 0], "{again:?}");
+        let ([_, heads, _], [gets, heads_again, puts]) = (counts(&without), counts(&again));
+        assert_eq!((heads_again, puts), (heads + 1, 0), "{again:?}");
+        // The video's first ranges are requested at once. The second one is cancelled, before or after it is sent, when the job is found done.
+        assert!((1..=2).contains(&gets), "{again:?}");
         Ok(())
     })
 }
