@@ -32,7 +32,8 @@ step() {
     report "$name" "${PIPESTATUS[0]}" $((SECONDS - start))
 }
 
-# Runs a step in parallel with the next steps, which come first: it gets the time that they leave. `collect NAME` prints its output.
+# Runs a step in parallel with the next steps, at the lowest priority: it gets the processor time that they leave. `collect NAME` prints its
+# output.
 beside() {
     local name=$1
     shift
