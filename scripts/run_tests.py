@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "target" / "test-programs.json"
-# With three, times and orders that tests rely on began to vary on two processors.
+# Tests that depend on times fail more often with three programs on two processors.
 AT_ONCE = 2
 # These programs run for longest. They start first, so that none of them runs by itself at the end.
 LONGEST = ["lambda", "scale", "mysql", "libav", "doctor", "cage"]
