@@ -18,13 +18,17 @@
 
 mod boxes;
 mod ebml;
+mod filter;
 mod gop;
 mod matroska;
 mod metadata;
 mod mp4;
 mod planner;
+mod protection;
 #[cfg(any(test, fuzzing))]
 mod replay;
+#[cfg(test)]
+mod test_tables;
 mod view;
 
 use std::time::Duration;

@@ -1,23 +1,16 @@
 //! MP4 and MOV files (ISO/IEC 14496-12).
 //!
 //! The `walk` over the boxes leads to the `moov`, which is fetched exactly and only once. It stays in memory, and libav reads it from
-//! there. On the way, `count` adds up the samples that tables declare, and rejects files that would cost libav too much memory. The sample
-//! tables contain the positions of the packets that lead to the frame at a time (`frame`). A fragmented file is followed up to that frame
-//! (`chain`), and its end is read for its duration (`tail`).
+//! there. On the way, each header passes the [`HeaderFilter`](super::filter). The sample tables contain the positions of the packets that lead
+//! to the frame at a time (`frame`). A fragmented file is followed up to that frame (`chain`), and its end is read for its duration (`tail`).
 
-mod allowed;
 mod chain;
-mod count;
-mod edits;
 mod fragment;
 mod frame;
 mod index;
 mod movie;
-mod protection;
 mod tables;
 mod tail;
-#[cfg(test)]
-mod test_tables;
 mod track;
 mod walk;
 
@@ -143,10 +136,10 @@ impl Mp4 {
 mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
-    use super::test_tables::{boxed, full, plain_tables, video};
     use super::*;
     use crate::limits::Limit;
     use crate::media::layout::replay::Replay;
+    use crate::media::layout::test_tables::{boxed, full, plain_tables, video};
 
     fn look_at(file: &[u8]) -> Result<Option<Mp4Layout>, Pause> {
         let mut planner = Mp4::new(&Limits::default(), None);

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use super::count::EntryCounter;
 use super::fragment::{TrackFragment, read_fragment};
 use super::index::{RandomAccess, SegmentIndex, indexes_before};
 use super::movie::Movie;
@@ -16,6 +15,7 @@ use super::track::Track;
 use super::walk::{SIDX_BYTES, Walk};
 use crate::frame_request::Pick;
 use crate::media::layout::boxes::parse_header;
+use crate::media::layout::filter::HeaderFilter;
 use crate::media::layout::gop::{Manner, Route, rescale};
 use crate::media::layout::planner::{Pause, Plan};
 use crate::media::layout::view::{Span, View};
@@ -41,7 +41,7 @@ const MAX_BETWEEN: u32 = 16;
 #[derive(Debug, Default)]
 pub(super) struct Chain {
     movie: Arc<Movie>,
-    counter: EntryCounter,
+    counter: HeaderFilter,
     /// Indexes before the fragments.
     indexes: Vec<SegmentIndex>,
     /// Start of the first fragment, and start of the box after the last fragment that was passed.
@@ -467,13 +467,13 @@ mod tests {
     use std::time::Duration;
 
     use super::super::Mp4;
-    use super::super::test_tables::*;
     use super::*;
     use crate::limits::Limits;
     use crate::media::layout::Family;
     use crate::media::layout::gop::MICROSECONDS;
     use crate::media::layout::gop::Sample;
     use crate::media::layout::replay::Replay;
+    use crate::media::layout::test_tables::*;
     use crate::{FrameReason, Media, OpenOptions};
 
     const KINDS: [&str; 4] =

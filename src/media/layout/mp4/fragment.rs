@@ -115,8 +115,8 @@ impl Reader<'_> {
 mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
-    use super::super::test_tables::*;
     use super::*;
+    use crate::media::layout::test_tables::*;
 
     const BASE_IS_MOOF: u32 = 0x2_0000;
     const NON_SYNC: u32 = 0x1_0000;

@@ -163,8 +163,8 @@ pub(super) fn find_moof(window: &[u8], window_offset: u64) -> Option<u64> {
 mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
-    use super::super::test_tables::*;
     use super::*;
+    use crate::media::layout::test_tables::*;
 
     #[test]
     fn segment_indexes_are_read() {

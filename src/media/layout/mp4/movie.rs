@@ -90,8 +90,8 @@ impl Movie {
 mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
-    use super::super::test_tables::*;
     use super::*;
+    use crate::media::layout::test_tables::*;
 
     #[test]
     fn headers_are_read() {

@@ -132,8 +132,13 @@ impl Runs<'_> {
 mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
-    use super::super::test_tables::*;
+    use super::super::movie::Movie;
     use super::*;
+    use crate::media::layout::test_tables::*;
+
+    fn samples(moov: &[u8]) -> Vec<Sample> {
+        Movie::parse(moov).unwrap().tracks[0].samples(moov).collect()
+    }
 
     #[test]
     fn constant_sizes_and_short_chunk_offsets() {

@@ -3,11 +3,11 @@
 use std::iter::Take;
 use std::ops::Range;
 
-use super::protection::protected_entry;
 use super::tables::Samples;
 use crate::media::container::encryption::ProtectedEntry;
 use crate::media::layout::boxes::{Fields, be32, find, read_clock};
 use crate::media::layout::gop::{MICROSECONDS, rank, rescale};
+use crate::media::layout::protection::protected_entry;
 
 /// Maximum number of chapter tracks that one track references.
 const MAX_CHAPTER_TRACKS: usize = 16;
@@ -139,7 +139,7 @@ mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
     use super::super::movie::Movie;
-    use super::super::test_tables::*;
+    use crate::media::layout::test_tables::*;
 
     /// Returns start, composition time at 1 s, and lateness of a track of ten ticks per second.
     fn placed(moov: &[u8]) -> (Option<i64>, i64, (i64, i64)) {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::count::{EntryCounter, is_looked_into};
 use super::index::{SegmentIndex, parse_sidx};
 use super::movie::Movie;
 use crate::limits::Limits;
 use crate::media::layout::boxes::parse_header;
+use crate::media::layout::filter::{HeaderFilter, is_looked_into};
 use crate::media::layout::planner::Pause;
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
@@ -34,7 +34,7 @@ pub(super) struct Walk {
     /// Start of the next box, and number of earlier boxes.
     pub(super) offset: u64,
     boxes: u64,
-    pub(super) counter: EntryCounter,
+    pub(super) counter: HeaderFilter,
     /// Whether a box with a valid name was found.
     is_known: bool,
     seen_mdat: bool,
@@ -52,7 +52,7 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { counter: EntryCounter::new(limits), ..Self::default() }
+        Self { counter: HeaderFilter::new(limits), ..Self::default() }
     }
 
     /// Walks to the end of the file, or to the first fragment where only fragments describe samples.

@@ -1,9 +1,7 @@
 //! Boxes and tables for tests: created, or extracted from fixtures.
 #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
-use super::movie::Movie;
-use crate::media::layout::boxes::parse_header;
-use crate::media::layout::gop::Sample;
+use super::boxes::parse_header;
 
 pub(super) fn boxed(kind: &[u8; 4], parts: &[Vec<u8>]) -> Vec<u8> {
     let content = parts.concat();
@@ -130,10 +128,6 @@ pub(super) fn video(tables: Vec<Vec<u8>>) -> Vec<u8> {
 
 pub(super) fn edited(edits: &[[u32; 2]], tables: Vec<Vec<u8>>) -> Vec<u8> {
     one_track(&TestTrack { others: vec![elst(edits)], tables, ..TestTrack::default() })
-}
-
-pub(super) fn samples(moov: &[u8]) -> Vec<Sample> {
-    Movie::parse(moov).unwrap().tracks[0].samples(moov).collect()
 }
 
 /// Three consecutive pictures presented in the order 1 3 2, keyframes at 0 and 6.

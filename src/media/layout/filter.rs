@@ -1,22 +1,26 @@
-//! The declarations of tables, added up before libav allocates memory for them, and the boxes to hide from libav. Tables cost libav memory
-//! in proportion to their declarations, not to the size of the file: an 8 KB file with 16 tracks of 5 million constant-size samples took
-//! 2.9 GB and 5 s inside libav.
+//! The filter between the headers of an MP4 and libav. It adds up the declarations of tables before libav allocates memory for them, and
+//! determines the boxes to hide from libav. Like a [`View`](super::view::View), it changes the input of libav, so it is not part of a plan.
+//!
+//! Tables cost libav memory in proportion to their declarations, not to the size of the file: an 8 KB file with 16 tracks of 5 million
+//! constant-size samples took 2.9 GB and 5 s inside libav.
 
+mod allowed;
 mod compressed;
 mod descriptions;
+mod edits;
 mod items;
 
 use std::collections::BTreeSet;
 use std::mem;
 
-use super::allowed::{is_allowed, is_parent, is_read_in_vain};
-use super::edits::Tables;
-use super::protection::protected_entry;
 use crate::limits::{Limit, Limits};
 use crate::media::layout::boxes::{Fields, Part, be32, find, parts, read_clock};
 use crate::media::layout::planner::Pause;
+use crate::media::layout::protection::protected_entry;
 use crate::media::parser_work::ParserWork;
 use crate::source::ByteRange;
+use allowed::{is_allowed, is_parent, is_read_in_vain};
+use edits::Tables;
 
 /// Maximum nesting of boxes. The sample tables are at depth 5, and libavformat stops at depth 10.
 const MAX_DEPTH: u32 = 12;
@@ -37,7 +41,7 @@ const VECTOR_ENTRIES: u64 = 4;
 /// Walks boxes at any position, like libavformat, not only where the specification puts them. Adds up the declarations of tables, and
 /// collects the boxes to hide from libav. The content of a sample description is searched rather than walked.
 #[derive(Debug, Default, Clone)]
-pub(super) struct EntryCounter {
+pub(super) struct HeaderFilter {
     limits: Limits,
     /// Starts of the boxes at the top level that have been counted.
     counted: BTreeSet<u64>,
@@ -88,7 +92,7 @@ impl Place {
     }
 }
 
-impl EntryCounter {
+impl HeaderFilter {
     pub(super) fn new(limits: &Limits) -> Self {
         Self { limits: *limits, ..Self::default() }
     }
@@ -410,13 +414,13 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::test_tables::*;
     use super::*;
     use crate::media::hidden::{Hidden, Syntax};
     use crate::media::layout::boxes::contents;
+    use crate::media::layout::test_tables::*;
 
-    fn count(bytes: &[u8], limits: &Limits) -> (Result<(), Pause>, EntryCounter) {
-        let mut counter = EntryCounter::new(limits);
+    fn count(bytes: &[u8], limits: &Limits) -> (Result<(), Pause>, HeaderFilter) {
+        let mut counter = HeaderFilter::new(limits);
         (counter.count(1000, bytes, &ParserWork::default()), counter)
     }
 
@@ -475,7 +479,7 @@ mod tests {
         let cost = |bytes: &[u8]| {
             let mut work = ParserWork::default();
             work.begin(u64::MAX, crate::deadline::Deadline::new(std::time::Duration::from_secs(60), None));
-            let _ = EntryCounter::default().count(0, bytes, &work);
+            let _ = HeaderFilter::default().count(0, bytes, &work);
             work.spent()
         };
         for name in [b"meta", b"stsd", b"cmvd", b"hdlr", b"pssh"] {
@@ -523,7 +527,7 @@ mod tests {
             let mut work = ParserWork::default();
             work.begin(u64::MAX, crate::deadline::Deadline::new(std::time::Duration::from_secs(60), None));
             let stsd = boxed(b"stsd", &[stored.repeat(streams)]);
-            let _ = EntryCounter::default().count(0, &nested(stsd), &work);
+            let _ = HeaderFilter::default().count(0, &nested(stsd), &work);
             work.spent()
         };
         assert!(cost(4000) <= 5 * cost(1000));
@@ -573,7 +577,7 @@ mod tests {
         let moof = boxed(b"moof", &[full(b"mfhd", 0, &[1])]);
         let sidx = full(b"sidx", 0, &[&[1, 1000, 0, 0, 100][..], &[1; 300]].concat());
         let entries = |tracks: usize| {
-            let mut counter = EntryCounter::default();
+            let mut counter = HeaderFilter::default();
             counter
                 .count(0, &boxed(b"moov", &vec![boxed(b"trak", &[]); tracks]), &ParserWork::default())
                 .unwrap();
@@ -626,7 +630,7 @@ mod tests {
             boxed(b"trak", &[full(b"tkhd", 0, &[0, 0, u32::from(kind == b"encv") + 1]), mdia])
         };
         let header = boxed(b"moov", &[track(b"avc1"), track(b"encv")]);
-        let mut counter = EntryCounter::default();
+        let mut counter = HeaderFilter::default();
         counter.count(0, &header, &ParserWork::default()).unwrap();
         assert_eq!(counter.take_hidden().len(), 1);
         let traf = |id| boxed(b"traf", &[full(b"tfhd", 0, &[id]), senc()]);

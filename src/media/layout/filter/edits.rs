@@ -299,8 +299,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::test_tables::table;
     use super::*;
+    use crate::media::layout::test_tables::table;
 
     fn content(table: &[u8]) -> &[u8] {
         &table[12..]

@@ -1,6 +1,6 @@
 //! Sample descriptions, in which libavformat reads any box.
 
-use super::{EntryCounter, Place};
+use super::{HeaderFilter, Place};
 use crate::media::layout::boxes::be32;
 use crate::media::layout::planner::Pause;
 use crate::media::parser_work::ParserWork;
@@ -22,7 +22,7 @@ const fn is_outside_descriptions(kind: &[u8; 4]) -> bool {
     )
 }
 
-impl EntryCounter {
+impl HeaderFilter {
     /// Hides the boxes in a sample description that do not belong there. The number of fields before the boxes of an entry depends on
     /// the kind of sample, so this function finds boxes by their names and sizes. Names without a plausible size occur by chance in
     /// much content. A box whose parent is too small for it has a plausible size, too.

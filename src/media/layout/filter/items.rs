@@ -1,9 +1,9 @@
 //! The cost of HEIF items in libavformat: it searches all items for each reference to an item, and reads properties again for each
 //! item.
 
-use super::{BOX_WORK, EntryCounter, Place};
+use super::allowed::is_read_in_vain;
+use super::{BOX_WORK, HeaderFilter, Place};
 use crate::media::layout::boxes::{Fields, Part, contents, parts};
-use crate::media::layout::mp4::allowed::is_read_in_vain;
 use crate::media::layout::planner::Pause;
 use crate::media::parser_work::ParserWork;
 
@@ -11,7 +11,7 @@ use crate::media::parser_work::ParserWork;
 const ITEM_COMPARISONS: u64 = 256;
 const PROPERTY_ENTRIES: u64 = 16;
 
-impl EntryCounter {
+impl HeaderFilter {
     /// Counts the searches of libavformat through the items of HEIF, and the bytes of properties that it reads again for each item.
     pub(super) fn count_items(&mut self, boxes: &[u8], place: Place, work: &ParserWork) -> Result<(), Pause> {
         let (mut items, mut searches, mut properties) = (0_u64, 0_u64, 0_u64);

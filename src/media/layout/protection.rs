@@ -46,7 +46,6 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    use super::super::movie::Movie;
     use super::super::test_tables::*;
     use super::*;
 
@@ -73,8 +72,9 @@ mod tests {
     }
 
     fn protected_entries(moov: &[u8]) -> Vec<(u32, Option<ProtectedEntry>)> {
-        let tracks = Movie::parse(moov).map_or_else(Vec::new, |movie| movie.tracks);
-        tracks.iter().map(|track| (track.id, track.protection)).collect()
+        let tracks = contents(find(moov, &[b"moov"]).unwrap_or_default()).filter(|(kind, _)| kind == b"trak");
+        let stsd = |trak| find(trak, &[b"mdia", b"minf", b"stbl", b"stsd"]).unwrap_or_default();
+        (1..).zip(tracks).map(|(id, (_, trak))| (id, protected_entry(stsd(trak)))).collect()
     }
 
     fn entry(kind: &[u8; 4], boxes: &[Vec<u8>]) -> Vec<u8> {

@@ -2,17 +2,17 @@
 
 use std::io::Read as _;
 
-use super::{EntryCounter, Place};
+use super::edits::Tables;
+use super::{HeaderFilter, Place};
 use crate::limits::Limit;
 use crate::media::layout::boxes::be32;
-use crate::media::layout::mp4::edits::Tables;
 use crate::media::layout::planner::Pause;
 use crate::media::parser_work::ParserWork;
 
 /// The work of starting to unpack, which allocates memory.
 const UNPACK_WORK: u64 = 64 << 10;
 
-impl EntryCounter {
+impl HeaderFilter {
     /// Unpacks QuickTime's compressed movie, a zlib stream after its unpacked size, and walks the movie.
     pub(super) fn unpack_and_walk(
         &mut self,
