@@ -2,7 +2,8 @@
 """Builds the test programs of `cargo test`, and runs two of them at a time: many tests wait for servers and leave the processors idle.
 
     scripts/run_tests.py build [ARGUMENT ...]    arguments of `cargo test`, for example --locked --features static
-    scripts/run_tests.py run                     runs what was built last, without cargo: another cargo may build meanwhile
+    scripts/run_tests.py run [NAME=COMMAND ...]  runs what was built last, and these commands, without cargo: another cargo may build
+                                                 meanwhile
 
 The output of each program is printed when the program ends, in cargo's form. Programs in ALONE measure times: they run last, one by
 one. Documentation tests are not included. The exit status is 1 if a test failed, and that of cargo if the build failed.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -59,23 +61,24 @@ def variables() -> dict[str, str]:
     return environment
 
 
-def run(name: str, program: Path, environment: dict[str, str]) -> bool:
+def run(name: str, command: list[str], environment: dict[str, str]) -> bool:
     start = time.monotonic()
-    with subprocess.Popen([program], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
         assert process.stdout is not None
         output = process.stdout.read()
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds, cpu = time.monotonic() - start, used.ru_utime + used.ru_stime
+    shown = shlex.join(command).removeprefix(f"{ROOT}/")
     # One write, because another program may end at the same time.
-    sys.stdout.write(f"     Running {name} ({program.relative_to(ROOT)}), {seconds:.0f} s, {cpu:.0f} s of CPU time\n{output}\n")
+    sys.stdout.write(f"     Running {name} ({shown}), {seconds:.0f} s, {cpu:.0f} s of CPU time\n{output}\n")
     sys.stdout.flush()
     if process.returncode < 0:
         print(f"{name} ended by signal {-process.returncode}", flush=True)
     return process.returncode == 0
 
 
-def run_all(programs: dict[str, Path]) -> list[str]:
+def run_all(programs: dict[str, list[str]]) -> list[str]:
     """Returns the names of the programs that failed."""
     unknown = [name for name in LONGEST + ALONE if name not in programs]
     if unknown:
@@ -94,9 +97,9 @@ def main() -> None:
         BUILT.unlink(missing_ok=True)
         programs = build(arguments)
         BUILT.write_text(json.dumps({name: str(program) for name, program in programs.items()}), encoding="utf-8")
-    elif command == "run" and not arguments:
-        programs = json.loads(BUILT.read_text(encoding="utf-8"))
-        failed = run_all({name: Path(program) for name, program in programs.items()})
+    elif command == "run" and all("=" in argument for argument in arguments):
+        programs = {name: [program] for name, program in json.loads(BUILT.read_text(encoding="utf-8")).items()}
+        failed = run_all(programs | {name: shlex.split(words) for name, _, words in (argument.partition("=") for argument in arguments)})
         if failed:
             sys.exit(f"run_tests: failed: {', '.join(failed)}")
     else:

@@ -110,17 +110,19 @@ step advisories-libav scripts/advisories_libav.py
 step build scripts/run_tests.py build --locked --features static
 # Format, lints and some feature sets. `make lint` checks all sets, and CI runs it in parallel.
 beside lint scripts/lint.sh --short
-step test scripts/run_tests.py run
-# A few times of each fixture, by the example that was built with the tests. `make any-time` requests more times.
-step any-time target/python/bin/python -B scripts/any_time.py --times 5
-# The tools that change files; and a few changed copies of some fixtures, with the tests' program. `make mutate` reads more copies.
-step mutate-tools target/python/bin/python -B scripts/test_mutate.py
-POSTERFRAME=target/debug/posterframe step mutate target/python/bin/python -B scripts/mutate.py --short --mutations 8
+# With the tests run: a few times of each fixture, by the example that was built with the tests (`make any-time` requests more times); the
+# tests of the tools that change files; a few changed copies of some fixtures (`make mutate` reads more copies); the commands in the documents;
+# and the tests of the supply chain's tools.
+python='target/python/bin/python -B'
+program=target/debug/posterframe
+step test scripts/run_tests.py run \
+    any-time="$python scripts/any_time.py --times 5" \
+    docs-test="env POSTERFRAME=$program $python scripts/docs_test.py" \
+    mutate="env POSTERFRAME=$program $python scripts/mutate.py --short --mutations 8" \
+    mutate-tools="$python scripts/test_mutate.py" \
+    supply-chain="python3 -B scripts/test_supply_chain.py"
 # A few hostile files. `make cost` has all kinds, and larger files.
 step cost scripts/cost.py --short
-# The commands in the documents, with the program that was built for the tests.
-POSTERFRAME=target/debug/posterframe step docs-test target/python/bin/python -B scripts/docs_test.py
-step supply-chain python3 -B scripts/test_supply_chain.py
 collect lint
 step documentation cargo test --doc --no-fail-fast --locked --features static
 step test-library scripts/test_library.sh

@@ -21,14 +21,14 @@ fn assert_flat(few: &[Run], many: &[Run], growth: u64) {
 
 #[test]
 fn an_audit_takes_no_more_memory_for_ten_times_as_many_and_continues_where_it_was_killed() -> Outcome {
-    let (few, many) = (Synthetic::start(2_000, PROGRAM)?, Synthetic::start(20_000, PROGRAM)?);
+    let (few, many) = (Synthetic::start(1_000, PROGRAM)?, Synthetic::start(10_000, PROGRAM)?);
     assert_flat(&few.audits()?, &many.audits()?, 10_000);
     Ok(())
 }
 
 #[test]
 fn a_back_fill_takes_no_more_memory_for_ten_times_as_many_and_does_each_object_once() -> Outcome {
-    let (few, many) = (Synthetic::start(1_000, PROGRAM)?, Synthetic::start(10_000, PROGRAM)?);
+    let (few, many) = (Synthetic::start(500, PROGRAM)?, Synthetic::start(5_000, PROGRAM)?);
     // Half as many objects as the audits, because each object costs a development build several requests.
     assert_flat(&few.back_fills("TERM")?, &many.back_fills("KILL")?, 7_000);
     Ok(())
