@@ -1144,6 +1144,8 @@ fn a_terminal_shows_what_takes_long() -> TestResult {
         let command = format!("{program} {options} probe - --timeout 3s");
         let mut child = Command::new("script")
             .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+            // Without a terminal's name, as in CI, no line is shown.
+            .env("TERM", "xterm")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

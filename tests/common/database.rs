@@ -113,7 +113,11 @@ impl Kind {
         let made = made.map_err(|error| format!("{name}: {error}; `make test-servers` gets it"))?;
         match made.status.success() {
             true => Ok(()),
-            false => Err(String::from_utf8_lossy(&made.stderr).into_owned().into()),
+            // The script prints some errors on standard output.
+            false => {
+                Err(format!("{name}: {}", String::from_utf8_lossy(&[made.stdout, made.stderr].concat()))
+                    .into())
+            }
         }
     }
 }
