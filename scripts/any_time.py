@@ -50,6 +50,7 @@ class Exemption:
 
 EXEMPT = {
     "repeated": Exemption("pixels", "two packets of an earlier GOP have one time, and libavcodec moves the times behind them"),
+    "behind": Exemption("pixels", "two packets behind that of the frame have one time, and libavcodec gives later frames other times"),
     "moved": Exemption("time", "a keyframe has the time of a packet before it, and libavcodec gives it another"),
     "length": Exemption("time", "FFmpeg stops at a damaged packet before it reports a duration, and the file's header has one"),
     "cut": Exemption("time", "the end of the file cuts the packet of the frame"),
@@ -173,6 +174,12 @@ def exemption(truth: Truth, at: int, frame: Frame) -> str | None:
     shared = [packet.pts for packet in truth.packets if packet.is_key and stored.count(packet.pts) > 1]
     if frame.pts not in stored and any(pts < frame.pts for pts in shared):
         return "moved"
+    # A search for exactly this time ends at its packet, and does not read the pair of equal times behind it.
+    order = [packet.pts for packet in truth.packets]
+    if frame.pts == sought and sought in order:
+        behind = order[order.index(sought) + 1 :]
+        if any(pts < sought and order.count(pts) > 1 for pts in behind):
+            return "behind"
     encrypted = [packet.pts for packet in truth.packets if packet.is_encrypted]
     # A clear lead has pictures. FFmpeg decodes no frame from some encrypted packets, and the frame at half may be clear.
     packets = [packet.pts for packet in truth.packets if packet.pts >= sought]
