@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::packets::{AccessUnit, Faults, Source, Stamp};
+use super::packets::{AccessUnit, Faults, Source};
 use super::spent::Effort;
 use super::target::{Found, FrameReason};
 use crate::limits::Limit;
@@ -20,8 +20,6 @@ const MAX_WAITING: usize = 20;
 const MAX_DRAIN_ERRORS_IN_A_ROW: u32 = 64;
 /// Maximum number of access units with missing bytes that are remembered in one pass.
 const MAX_CORRUPT: usize = 64;
-/// Maximum number of frames that H.264 and HEVC hold back (ITU-T H.264, A.3.1; H.265, A.4.2).
-const MAX_REORDER: u8 = 16;
 
 /// The minimum and maximum number of pixels for which a packet without a frame counts. A decoder takes some microseconds for any
 /// packet. The maximum exists because an 8K stream may begin inside a GOP, too.
@@ -197,21 +195,19 @@ impl Decoding {
     }
 
     /// Sends the decoder an access unit of `source`. With `skips`, the decoder may skip the frame if no other frame references it.
-    /// `depth` is the known number of frames that are held back.
+    /// `reorder_frames` is the number of frames to hold back, where the stream does not declare it.
     pub(super) fn send(
         &mut self,
         source: Source<'_, '_>,
         unit: AccessUnit,
         skips: bool,
-        depth: usize,
+        reorder_frames: u8,
     ) -> Result<(), Error> {
         self.run.skips = skips && !unit.is_field;
         if unit.is_corrupt() && self.run.corrupt.len() < MAX_CORRUPT {
             self.run.corrupt.extend(unit.stamp.pts);
         }
         if self.run.decoder.is_none() {
-            let depth = u8::try_from(depth).unwrap_or(MAX_REORDER);
-            let reorder_frames = depth.max(self.reordered(unit.stamp)).min(MAX_REORDER);
             self.run.decoder = Some(open(source, DecoderOptions { reorder_frames, ..self.options })?);
         }
         let packets: Vec<Packet> = unit.into_packets().collect();
@@ -223,17 +219,6 @@ impl Decoding {
         }
         self.run.queue.extend(packets);
         Ok(())
-    }
-
-    /// Returns the number of frames that are decoded before the frame of this access unit is presented, according to its two times.
-    ///
-    /// A keyframe is presented later than its decoding time by the number of frames that the decoder must hold back. An H.264 stream
-    /// need not contain this number. Its decoder then learns the number by dropping frames.
-    fn reordered(&self, unit: Stamp) -> u8 {
-        let Some((pts, dts)) = unit.pts.zip(unit.dts) else { return 0 };
-        let length = unit.duration.unwrap_or(self.frame_ticks).max(Ticks::ONE);
-        let frames = pts.since(dts).get().max(0) / length.get();
-        u8::try_from(frames).unwrap_or(MAX_REORDER)
     }
 
     /// Returns whether the decoder has received the end of the stream.

@@ -24,6 +24,9 @@ const DECLARED_ORDER_WINDOW: usize = 24;
 /// held back.
 const MAX_RECENT: usize = 32;
 
+/// Maximum number of frames that H.264 and HEVC hold back (ITU-T H.264, A.3.1; H.265, A.4.2).
+const MAX_REORDER: u8 = 16;
+
 /// The container, and the number of the stream that is decoded.
 pub(super) type Source<'m, 'r> = (&'m Container<'r>, usize);
 
@@ -297,6 +300,19 @@ impl<'m, 'r> Units<'m, 'r> {
     pub(super) fn knows_order(&self) -> bool {
         let window = if self.max_depth > Some(0) { DECLARED_ORDER_WINDOW } else { ORDER_WINDOW };
         self.order != Order::Unknown || self.run.recent.len() >= window
+    }
+
+    /// Returns the number of frames that the decoder must hold back at least, if decoding begins with this access unit. `frame` is the
+    /// duration of a frame.
+    ///
+    /// A keyframe is presented later than its decoding time by the number of frames that are held back. An H.264 stream need not
+    /// declare this number. Its decoder then learns the number by dropping frames.
+    pub(super) fn held_back(&self, first: Stamp, frame: Ticks) -> u8 {
+        let delay = first.pts.zip(first.dts).filter(|_| self.learns_depth);
+        let delay = delay.map_or(0, |(pts, dts)| pts.since(dts).get().max(0));
+        let frames = delay / first.duration.unwrap_or(frame).max(Ticks::ONE).get();
+        let at_most_max = |frames: Option<u8>| frames.map_or(MAX_REORDER, |frames| frames.min(MAX_REORDER));
+        at_most_max(u8::try_from(self.depth).ok()).max(at_most_max(u8::try_from(frames).ok()))
     }
 
     /// Returns whether no frame is presented before its decoding time. Decoding times that libavformat computes may be too late.

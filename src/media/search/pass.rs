@@ -297,7 +297,8 @@ impl Search<'_, '_> {
         if self.encrypted.is_some() {
             self.decoding.drain();
         } else {
-            self.decoding.send(self.units.source(), unit, skips, self.units.depth)?;
+            let reorder_frames = self.units.held_back(unit.stamp, self.decoding.frame_ticks);
+            self.decoding.send(self.units.source(), unit, skips, reorder_frames)?;
         }
         Ok(())
     }
