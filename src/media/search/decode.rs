@@ -195,7 +195,7 @@ impl Decoding {
     }
 
     /// Sends the decoder an access unit of `source`. With `skips`, the decoder may skip the frame if no other frame references it.
-    /// `reorder_frames` is the number of frames to hold back, where the stream does not declare it.
+    /// `reorder_frames` is the minimum number of frames that the decoder holds back.
     pub(super) fn send(
         &mut self,
         source: Source<'_, '_>,

@@ -302,17 +302,18 @@ impl<'m, 'r> Units<'m, 'r> {
         self.order != Order::Unknown || self.run.recent.len() >= window
     }
 
-    /// Returns the number of frames that the decoder must hold back at least, if decoding begins with this access unit. `frame` is the
-    /// duration of a frame.
+    /// Returns the minimum number of frames that the decoder must hold back, if decoding begins with the access unit `first`. `frame` is
+    /// the duration of a frame.
     ///
-    /// A keyframe is presented later than its decoding time by the number of frames that are held back. An H.264 stream need not
-    /// declare this number. Its decoder then learns the number by dropping frames.
+    /// It is the number of frames that have been reordered so far. H.264 need not declare its number, and its decoder then learns it by
+    /// dropping frames. In this case, the times of `first` count too: a keyframe is presented later than its decoding time by the number
+    /// of frames that are held back. A declared number is not raised in this way, because libavcodec derives times from the number.
     pub(super) fn held_back(&self, first: Stamp, frame: Ticks) -> u8 {
-        let delay = first.pts.zip(first.dts).filter(|_| self.learns_depth);
-        let delay = delay.map_or(0, |(pts, dts)| pts.since(dts).get().max(0));
-        let frames = delay / first.duration.unwrap_or(frame).max(Ticks::ONE).get();
-        let at_most_max = |frames: Option<u8>| frames.map_or(MAX_REORDER, |frames| frames.min(MAX_REORDER));
-        at_most_max(u8::try_from(self.depth).ok()).max(at_most_max(u8::try_from(frames).ok()))
+        let times = first.pts.zip(first.dts).filter(|_| self.learns_depth);
+        let length = first.duration.unwrap_or(frame).max(Ticks::ONE);
+        let delay = times.map_or(0, |(pts, dts)| pts.since(dts).get().max(0) / length.get());
+        let frames = usize::try_from(delay).unwrap_or(usize::MAX).max(self.depth);
+        u8::try_from(frames).map_or(MAX_REORDER, |frames| frames.min(MAX_REORDER))
     }
 
     /// Returns whether no frame is presented before its decoding time. Decoding times that libavformat computes may be too late.
