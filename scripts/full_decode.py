@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import tempfile
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -28,6 +29,8 @@ MICROSECOND = Fraction(1, 1_000_000)
 INTERRUPTED = 255
 # Flags of libavcodec's packets.
 KEY, CORRUPT = 1, 2
+# The value that framecrc prints for a packet without a time.
+NO_TIME = -(1 << 63)
 # A frame more than 30 years from the start has a broken time.
 ABSURD_SECONDS = 10**9
 # The signs of encryption that FFmpeg reports: side data of MP4's packets; and in its trace, a tag of Matroska's streams, the sample
@@ -132,6 +135,27 @@ class Truth:
     def _first_from(self, wanted: int) -> Frame | None:
         return next((frame for frame in self.frames if frame.pts >= wanted), None)
 
+    def is_moved(self, at: int, frame: Frame) -> bool:
+        """Whether libavcodec moves the frame for a time after the start because of packets that a search does not read.
+
+        This is so if two packets before that time have one time, and the packets that a search reads contain no such pair. A search reads
+        from the last keyframe at or before that time until no packet between the two can follow.
+        """
+        sought = min(self.ticks(self.start + at), frame.pts)
+        times = [packet.pts for packet in self.packets]
+        stored = sorted(times)
+        place = bisect_left(stored, sought)
+        is_single = stored[place : place + 1] == [frame.pts] != stored[place + 1 : place + 2]
+        if len(stored) == len(self.frames) and is_single and self.frames[place] == frame:
+            return False
+        entry = max((place for place, packet in enumerate(self.packets) if packet.is_key and NO_TIME < packet.pts <= sought), default=0)
+        behind = range(entry, len(times))
+        reached = next((place for place in behind if times[place] >= sought), len(times) - 1)
+        least = times[entry] if times and times[entry] <= sought else NO_TIME
+        end = max([reached, *(place for place in behind if least < times[place] <= sought)])
+        before = [pts for place, pts in enumerate(times) if place <= end or pts <= sought]
+        return has_pair(before) and not has_pair(times[entry : end + 1])
+
     def is_well_formed(self) -> bool:
         """Whether each packet gives one frame, no time comes twice, and the packets marked as keyframes give keyframes."""
         pts = [frame.pts for frame in self.frames]
@@ -151,6 +175,11 @@ class Truth:
         last = next(place for place, packet in enumerate(self.packets) if packet.pts == frame.pts)
         keys = (place for place, packet in enumerate(self.packets[: last + 1]) if packet.is_key and packet.pts <= wanted)
         return last + 1 - max(keys, default=0)
+
+
+def has_pair(times: list[int]) -> bool:
+    stored = [pts for pts in times if pts > NO_TIME]
+    return len(set(stored)) < len(stored)
 
 
 def truth_of(path: Path, limit: float) -> Truth:

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use common::{Outcome, fixture, fixtures, gives_no_picture, open};
+use common::{Outcome, RETIMED, fixture, fixtures, gives_no_picture, open};
 use films::{CONTAINERS, Container, Film, Index};
 use posterframe::source::{BlockCache, FirstReads, MemorySource, ReadSize};
 use posterframe::{
@@ -28,10 +28,6 @@ use serde_json::Value;
 fn request(count: u32) -> CandidatesRequest {
     CandidatesRequest::new(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN))
 }
-
-/// Fixtures with two frames at one time, or whose times libavcodec recomputes: the first frame at a time may be another one.
-const RETIMED: [&str; 5] =
-    ["resolution_change.ts", "near_pts.mp4", "same_pts.mp4", "same_pts_vvc.mp4", "no_ctts.mp4"];
 
 fn check(name: &str, count: u32, side: u32) -> Outcome {
     let request = request(count).with_tile(Bounds::new(side, side));

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{AT, Outcome, fixture_bytes, fixtures, gives_no_picture, open, planes_md5};
+use common::{AT, Outcome, RETIMED, fixture_bytes, fixtures, gives_no_picture, open, planes_md5};
 use posterframe::source::{FirstReads, MemorySource, ReadSize};
 use posterframe::{
     Appearance, Bounds, CancelToken, CoverArt, Encoding, Error, ErrorKind, Fit, FrameReason, FrameRequest,
@@ -17,10 +17,6 @@ use posterframe::{
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-
-/// Fixtures in which two frames have the same time, or whose times libavcodec recomputes.
-const RETIMED: [&str; 5] =
-    ["resolution_change.ts", "near_pts.mp4", "same_pts.mp4", "same_pts_vvc.mp4", "no_ctts.mp4"];
 
 /// The fixtures that have a frame.
 fn films() -> Outcome<Vec<String>> {

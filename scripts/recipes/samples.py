@@ -24,6 +24,10 @@ def samples() -> None:
     patched("same_pts.mp4", f"H.264, {shared}", "testsrc2, libx264, ctts changed", share_times, *X264, *GOP, *END,
             source=SMALL)  # fmt: skip
     derived("same_pts_vvc.mp4", f"VVC, {shared}", "vvc.mp4, ctts changed", "vvc.mp4", share_times)
+    patched("same_pts_pyramid.mp4", f"H.264 that declares two reordered frames, {shared}",
+            "testsrc2, libx264 with a pyramid of B-frames, ctts changed", share_times, *PYRAMID, *END, source=SMALL)  # fmt: skip
+    add("same_pts_pyramid.ts", "same_pts_pyramid.mp4 in MPEG-TS", "remuxed",
+        lambda out: run("-i", out.parent / "same_pts_pyramid.mp4", *BITEXACT, "-c", "copy", out))  # fmt: skip
     patched("no_ctts.mp4", "H.264 with B-frames, but without composition offsets", "testsrc2, libx264, ctts removed",
             without_offsets, *X264, *GOP, *END, source=SMALL)  # fmt: skip
     patched("near_pts.mp4", "the same, and pairs of frames one tick apart",

@@ -61,6 +61,17 @@ pub(crate) fn gives_no_picture(name: &str) -> bool {
     name.starts_with("x_") || name.starts_with("grid.") || name == "audio_only.m4a"
 }
 
+/// Fixtures in which two frames have the same time, or whose times libavcodec recomputes: the first frame at a time may be another one.
+pub(crate) const RETIMED: [&str; 7] = [
+    "resolution_change.ts",
+    "near_pts.mp4",
+    "same_pts.mp4",
+    "same_pts_vvc.mp4",
+    "same_pts_pyramid.mp4",
+    "same_pts_pyramid.ts",
+    "no_ctts.mp4",
+];
+
 /// A table of tab-separated values, whose first line contains the headings.
 pub(crate) struct Table {
     headings: Vec<String>,

@@ -84,7 +84,8 @@ impl Sample {
 /// The packets from the keyframe at or before a time to the last packet that a search for the frame at this time reads.
 ///
 /// A search reads in decoding order until a packet is decoded at or after the earliest frame found so far: no frame after that packet
-/// can be presented earlier. The search stops at once when the frame is at the wanted time to the tick.
+/// can be presented earlier. The search stops at once when the frame is at the wanted time to the tick and no frame is missing directly
+/// before it.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
     /// The wanted composition time.
@@ -93,6 +94,11 @@ pub(super) struct Route {
     searched: i64,
     /// The least difference of composition and decoding time so far, or 0.
     least: i64,
+    /// The last decoding time, and the shortest time between two of them.
+    last: Option<i64>,
+    shortest: i64,
+    /// The latest composition time before the wanted one, from the keyframe on.
+    before: Option<i64>,
     /// Positions of the packets, in decoding order. Packets that are close to each other are merged.
     ranges: Vec<ByteRange>,
     /// Position of the keyframe, and of later keyframes that a search examines first because they are decoded in time.
@@ -112,6 +118,9 @@ impl Route {
             wanted,
             searched,
             least: 0,
+            last: None,
+            shortest: i64::MAX,
+            before: None,
             ranges: Vec::new(),
             keyframes: Vec::new(),
             best: None,
@@ -141,9 +150,13 @@ impl Route {
             return;
         }
         self.least = self.least.min(sample.cts.saturating_sub(sample.dts));
-        if is_in_time && sample.cts <= self.wanted {
+        if let Some(last) = self.last.replace(sample.dts) {
+            self.shortest = self.shortest.min(sample.dts.saturating_sub(last).max(1));
+        }
+        let is_entry = is_in_time && sample.cts <= self.wanted;
+        if is_entry {
             self.ranges.clear();
-            (self.keyframes, self.best) = (vec![sample.range()], None);
+            (self.keyframes, self.best, self.before) = (vec![sample.range()], None, None);
         }
         let range = sample.range();
         let is_near =
@@ -153,10 +166,14 @@ impl Route {
         } else if self.ranges.len() < MAX_RANGES {
             self.ranges.push(range);
         }
-        if sample.cts >= self.wanted && self.best.is_none_or(|best| sample.cts < best) {
+        if sample.cts < self.wanted {
+            self.before = self.before.max(Some(sample.cts));
+        } else if self.best.is_none_or(|best| sample.cts < best) {
             self.best = Some(sample.cts);
         }
-        self.is_complete = self.best == Some(self.wanted);
+        let longest = self.shortest.saturating_add(self.shortest >> 1);
+        let has_before = self.before.map_or(is_entry, |before| self.wanted.saturating_sub(before) <= longest);
+        self.is_complete = self.best == Some(self.wanted) && has_before;
         self.close(sample.dts);
     }
 
@@ -193,8 +210,13 @@ mod tests {
         // Presented in the order 0 2 1 5 4 3 6.
         let all = samples(&[(0, 0), (1, 20), (2, 10), (3, 50), (20, 40), (30, 30), (40, 60)], &[]);
         assert_eq!(route(&all, 0, 0), (vec![ByteRange::new(0, 10)], true));
-        // At the tick: the search stops at once.
-        assert_eq!(route(&all, 20, 0), (vec![ByteRange::new(0, 20)], true));
+        // At the tick: the search stops where no frame is missing directly before it.
+        let regular = samples(&[(0, 10), (10, 40), (20, 20), (30, 30), (40, 50)], &[]);
+        assert_eq!(route(&regular, 20, 0), (vec![ByteRange::new(0, 30)], true));
+        assert_eq!(route(&regular, 40, 0), (vec![ByteRange::new(0, 40)], true));
+        // The two packets at one time leave a gap: the search reads until no frame before it can follow.
+        let pair = samples(&[(0, 10), (10, 40), (20, 20), (30, 20), (40, 50), (50, 60)], &[]);
+        assert_eq!(route(&pair, 40, 0), (vec![ByteRange::new(0, 60)], true));
         // Not at the tick: the search continues until a packet is decoded at or after the frame found.
         assert_eq!(route(&all, 15, 0), (vec![ByteRange::new(0, 50)], true));
         assert_eq!(route(&all, 25, 0), (vec![ByteRange::new(0, 60)], true));

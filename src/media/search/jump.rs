@@ -5,7 +5,7 @@
 //! improves the next estimate.
 
 use super::entry::Entered;
-use super::packets::Stamp;
+use super::packets::{MAX_REORDER, Stamp};
 use super::state::Search;
 use crate::media::container::first_timestamp;
 use crate::media::error::Error;
@@ -48,9 +48,6 @@ const PROBE: usize = 64 << 10;
 const MAX_PROBE: usize = 1 << 20;
 /// Maximum number of positions whose times are determined before a jump.
 const MAX_PROBES: u32 = 4;
-/// Number of access units that show that no frame is held back for longer, if they are decoded consecutively and presented before
-/// a time: H.264 and HEVC reorder by 16.
-const MAX_REORDER: usize = 16;
 /// In a transport stream, no access unit is held back for longer (ISO/IEC 13818-1, 2.4.2.7: 10 s for video with long delays).
 const MAX_DELAY: Microseconds = Microseconds::new(10_000_000);
 /// Number of bytes of the end that are first read for a time after the end: the same number that was read to learn the duration of
@@ -282,7 +279,7 @@ impl Search<'_, '_> {
             }
             // A frame that is decoded before these packets would be held back over all of them.
             let is_far = first.is_some_and(|first| goal.since(first) > max_delay);
-            if count > MAX_REORDER || is_far {
+            if count > usize::from(MAX_REORDER) || is_far {
                 return Ok(true);
             }
             if place == 0 {

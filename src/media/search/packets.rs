@@ -24,8 +24,8 @@ const DECLARED_ORDER_WINDOW: usize = 24;
 /// held back.
 const MAX_RECENT: usize = 32;
 
-/// Maximum number of frames that H.264 and HEVC hold back (ITU-T H.264, A.3.1; H.265, A.4.2).
-const MAX_REORDER: u8 = 16;
+/// Maximum number of frames over which H.264 and HEVC hold a frame back (ITU-T H.264, A.3.1; H.265, A.4.2).
+pub(super) const MAX_REORDER: u8 = 16;
 
 /// The container, and the number of the stream that is decoded.
 pub(super) type Source<'m, 'r> = (&'m Container<'r>, usize);
@@ -300,6 +300,11 @@ impl<'m, 'r> Units<'m, 'r> {
     pub(super) fn knows_order(&self) -> bool {
         let window = if self.max_depth > Some(0) { DECLARED_ORDER_WINDOW } else { ORDER_WINDOW };
         self.order != Order::Unknown || self.run.recent.len() >= window
+    }
+
+    /// Returns the presentation times of the last access units since the entry, in decoding order.
+    pub(super) fn recent(&self) -> impl ExactSizeIterator<Item = Pts> {
+        self.run.recent.iter().copied()
     }
 
     /// Returns the minimum number of frames that the decoder must hold back, if decoding begins with the access unit `first`. `frame` is

@@ -5,7 +5,7 @@ use super::entry::Entered;
 use super::packets::AccessUnit;
 use super::state::Search;
 use super::target::{Found, FrameReason};
-use super::window::Window;
+use super::window::{Window, lacks_frames};
 use crate::media::container::formats::Timestamps;
 use crate::media::error::Error;
 use crate::media::units::{Microseconds, Pts};
@@ -209,7 +209,9 @@ impl Search<'_, '_> {
         for number in 0..MAX_LOOK_AHEAD {
             let Some(unit) = self.units.peek(place.saturating_add(number))? else { return Ok(window.best()) };
             window.add(unit);
-            if window.is_certain() && self.units.knows_order() {
+            let frame = unit.duration.unwrap_or(self.decoding.frame_ticks);
+            let is_complete = window.is_complete() || !lacks_frames(self.units.recent(), goal, frame);
+            if window.is_certain() && is_complete && self.units.knows_order() {
                 break;
             }
         }

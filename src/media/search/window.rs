@@ -1,7 +1,20 @@
 //! The access unit that contains the first frame at or after a goal, determined from timestamps alone.
 
-use super::packets::Stamp;
-use crate::media::units::Pts;
+use super::packets::{MAX_REORDER, Stamp};
+use crate::media::units::{Pts, Ticks};
+
+/// Returns whether a frame before `goal` may follow the access units with these times, the one at `goal` among them: a gap of more than a
+/// frame and a half remains between those before it, or all others are presented after it. `frame` is the duration of a frame. Frames
+/// before a keyframe at `goal`, where reading began, are not needed.
+pub(super) fn lacks_frames(times: impl ExactSizeIterator<Item = Pts>, goal: Pts, frame: Ticks) -> bool {
+    let from = goal.saturating_sub(Ticks::new(frame.get().saturating_mul(MAX_REORDER.into())));
+    let is_alone = times.len() < 2;
+    let mut before: Vec<Pts> = times.filter(|pts| (from..=goal).contains(pts)).collect();
+    before.sort_unstable();
+    let longest = frame.saturating_add(frame.half());
+    let has_gap = |pair: &[Pts]| matches!(pair, [before, after] if after.since(*before) > longest);
+    before.windows(2).any(has_gap) || (before.len() < 2 && !is_alone)
+}
 
 /// The access units from the first one at or after the goal, in decoding order.
 #[derive(Debug)]
@@ -41,10 +54,21 @@ impl Window {
         if best == self.goal {
             return true;
         }
-        let behind = self.units.iter().filter(|unit| unit.pts >= Some(best)).count();
-        let is_full = self.max_depth.is_some_and(|depth| behind > depth);
-        let last_dts = self.units.last().and_then(|unit| unit.dts);
-        is_full || (self.dts_is_bound && last_dts >= Some(best))
+        self.is_past(best) == Some(true)
+    }
+
+    /// Returns whether no later access unit contains a frame before the goal, as far as the stream bounds the order. A pair of equal
+    /// times among such frames makes libavcodec assign other times to the frames after the pair.
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_past(self.goal) != Some(false)
+    }
+
+    /// Returns whether no later access unit can contain a frame before `pts`, or `None` where the stream does not bound the order.
+    fn is_past(&self, pts: Pts) -> Option<bool> {
+        let later = self.units.iter().filter(|unit| unit.pts >= Some(pts)).count();
+        let is_full = self.max_depth.map(|depth| later > depth);
+        let is_decoded = self.dts_is_bound.then(|| self.units.last().and_then(|unit| unit.dts) >= Some(pts));
+        is_full.max(is_decoded)
     }
 }
 
@@ -108,12 +132,43 @@ mod tests {
                         break;
                     }
                 }
+                if window.is_complete() {
+                    prop_assert!(rest[window.units.len()..].iter().all(|&pts| pts >= goal));
+                }
                 if window.is_certain() {
                     let (best, number) = window.best().unwrap();
                     prop_assert_eq!(Some(best), truth.map(Pts::new));
                     prop_assert_eq!(rest[number], truth.unwrap());
                 }
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_frame_before_the_goal_follows_where_one_is_missing(
+            order in prop::collection::vec(0_usize..16, 2..60),
+            depth in 0_usize..6,
+            goal in 0_usize..60,
+            moved in 1_usize..60,
+            has_pair in any::<bool>(),
+        ) {
+            let mut decoded = reordered(&order, depth);
+            let goal = decoded[goal % decoded.len()];
+            let end = decoded.iter().position(|&pts| pts == goal).unwrap();
+            let place = moved % decoded.len();
+            if has_pair && decoded[place] < goal && decoded[place] > 0 {
+                // This frame receives the time of the one before it.
+                decoded[place] -= 10;
+            }
+            let (read, rest) = decoded.split_at(end + 1);
+            // Frames before the keyframe of the entry are needed only for a goal among them.
+            let is_needed = |pts: i64| pts < goal && (pts > decoded[0] || goal < decoded[0]);
+            let follows = rest.iter().any(|&pts| is_needed(pts));
+            let lacks = lacks_frames(read.iter().map(|&pts| Pts::new(pts)), Pts::new(goal), Ticks::new(10));
+            prop_assert!(lacks || !follows);
+            // A stream at a constant rate that begins with its first frame is read no further than necessary.
+            prop_assert!(!lacks || follows || has_pair || decoded[0] > 0 || rest.len() <= depth);
         }
     }
 
