@@ -48,6 +48,7 @@ class Exemption:
 
 EXEMPT = {
     "repeated": Exemption("time, pixels", "libavcodec moves the times behind two packets with one time, which the search does not read"),
+    "learnt": Exemption("time", "libavcodec drops a frame when it learns that H.264 holds back more frames"),
     "length": Exemption("time", "FFmpeg stops at a damaged packet before it reports a duration, and the file's header has one"),
     "cut": Exemption("time", "the end of the file cuts the packet of the frame"),
     "encrypted": Exemption("unsupported", "the payload is encrypted, and FFmpeg decodes the ciphertext"),
@@ -164,6 +165,8 @@ def exemption(truth: Truth, at: int, frame: Frame) -> str | None:
         return "length"
     if truth.is_moved(at, frame):
         return "repeated"
+    if truth.drops_packets(at, frame):
+        return "learnt"
     encrypted = [packet.pts for packet in truth.packets if packet.is_encrypted]
     # A clear lead has pictures. FFmpeg decodes no frame from some encrypted packets, and the frame at half may be clear.
     packets = [packet.pts for packet in truth.packets if packet.pts >= sought]

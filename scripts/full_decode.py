@@ -31,6 +31,8 @@ INTERRUPTED = 255
 KEY, CORRUPT = 1, 2
 # The value that framecrc prints for a packet without a time.
 NO_TIME = -(1 << 63)
+# Maximum number of frames over which H.264 holds a frame back (ITU-T H.264, A.3.1).
+MAX_DEPTH = 16
 # A frame more than 30 years from the start has a broken time.
 ABSURD_SECONDS = 10**9
 # The signs of encryption that FFmpeg reports: side data of MP4's packets; and in its trace, a tag of Matroska's streams, the sample
@@ -155,6 +157,18 @@ class Truth:
         end = max([reached, *(place for place in behind if least < times[place] <= sought)])
         before = [pts for place, pts in enumerate(times) if place <= end or pts <= sought]
         return has_pair(before) and not has_pair(times[entry : end + 1])
+
+    def drops_packets(self, at: int, frame: Frame) -> bool:
+        """Whether the packets at or after a time after the start, and before the frame for it, gave no frame while libavcodec learned.
+
+        H.264 need not declare over how many frames it holds a frame back. libavcodec drops a frame that is held back over more frames than
+        all those before.
+        """
+        sought = self.ticks(self.start + at)
+        times = [packet.pts for packet in self.packets]
+        depths = [sum(other > pts for other in times[max(place - MAX_DEPTH, 0) : place]) for place, pts in enumerate(times)]
+        skipped = [place for place, pts in enumerate(times) if sought <= pts < frame.pts]
+        return bool(skipped) and all(depths[place] > max(depths[:place], default=0) for place in skipped)
 
     def is_well_formed(self) -> bool:
         """Whether each packet gives one frame, no time comes twice, and the packets marked as keyframes give keyframes."""
