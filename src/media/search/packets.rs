@@ -303,7 +303,7 @@ impl<'m, 'r> Units<'m, 'r> {
     }
 
     /// Returns the presentation times of the last access units since the entry, in decoding order.
-    pub(super) fn recent(&self) -> impl ExactSizeIterator<Item = Pts> {
+    pub(super) fn recent(&self) -> impl Iterator<Item = Pts> {
         self.run.recent.iter().copied()
     }
 

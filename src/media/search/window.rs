@@ -3,17 +3,19 @@
 use super::packets::{MAX_REORDER, Stamp};
 use crate::media::units::{Pts, Ticks};
 
-/// Returns whether a frame before `goal` may follow the access units with these times, the one at `goal` among them: a gap of more than a
-/// frame and a half remains between those before it, or all others are presented after it. `frame` is the duration of a frame. Frames
-/// before a keyframe at `goal`, where reading began, are not needed.
-pub(super) fn lacks_frames(times: impl ExactSizeIterator<Item = Pts>, goal: Pts, frame: Ticks) -> bool {
+/// Returns whether a frame before `goal` may follow the access units with these times in decoding order, the one at `goal` among them: a
+/// gap of more than a frame and a half remains between those before it, or reading began after it. `frame` is the duration of a frame.
+/// Frames before a keyframe at or before `goal`, where reading began, are not needed.
+pub(super) fn lacks_frames(times: impl Iterator<Item = Pts>, goal: Pts, frame: Ticks) -> bool {
     let from = goal.saturating_sub(Ticks::new(frame.get().saturating_mul(MAX_REORDER.into())));
-    let is_alone = times.len() < 2;
+    let mut times = times.peekable();
+    let first = times.peek().copied();
     let mut before: Vec<Pts> = times.filter(|pts| (from..=goal).contains(pts)).collect();
     before.sort_unstable();
     let longest = frame.saturating_add(frame.half());
     let has_gap = |pair: &[Pts]| matches!(pair, [before, after] if after.since(*before) > longest);
-    before.windows(2).any(has_gap) || (before.len() < 2 && !is_alone)
+    let is_alone = before.len() < 2 && first < Some(goal);
+    first > Some(goal) || is_alone || before.windows(2).any(has_gap)
 }
 
 /// The access units from the first one at or after the goal, in decoding order.
