@@ -51,6 +51,7 @@ def containers() -> None:
     video("mpeg2.ps.mpg", "MPEG-2 program stream", "-c:v", "mpeg2video", *mpeg, "-f", "vob", source=slow)
     video("mpeg2.mxf", "MXF", "-c:v", "mpeg2video", *mpeg, source=pattern("96x64", "25", "6"))
     video("mpeg4.avi", "AVI with MPEG-4 and B-frames", "-c:v", "mpeg4", "-q:v", "20", "-bf", "2", *GOP)
+    video("mpeg4.nut", "NUT with MPEG-4 and B-frames: FFmpeg reports no start", "-c:v", "mpeg4", "-q:v", "20", "-bf", "2", *GOP)
     video("flv.flv", "Flash video, Sorenson codec", "-c:v", "flv", "-q:v", "20", *GOP)
     few_colours = ("-pix_fmt", "gray", "-c:v", "qtrle")
     video("palette.mov", "a palette, which the demuxer attaches to the first packet only", *few_colours, *GOP, source=pattern("64x48"))

@@ -174,13 +174,14 @@ const REORDERING_CODECS: [&str; 9] =
     ["mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "vc1", "wmv3", "rv40"];
 
 /// Returns whether the headers name a codec and a size for each video, and its timestamps are available without reading packets.
-/// AVI has no timestamps for reordered frames, and libavformat computes them from the content of the packets.
+/// AVI has no timestamps for reordered frames, and libavformat computes them from the content of the packets. NUT has, but libavformat
+/// reports no start for reordered frames of most codecs there, and counts times from zero.
 pub(super) fn headers_are_complete(container: &Container<'_>) -> bool {
-    let is_avi = container.format_name() == "avi";
+    let needs_packets = matches!(container.format_name().as_ref(), "avi" | "nut");
     container.stream_count() > 0
         && container.streams().filter(|stream| stream.kind() == MediaType::Video).all(|stream| {
             let codec = stream.codec_name().filter(|&name| name != "none");
-            codec.is_some_and(|name| !is_avi || !REORDERING_CODECS.contains(&name))
+            codec.is_some_and(|name| !needs_packets || !REORDERING_CODECS.contains(&name))
                 && stream.width() > 0
                 && stream.height() > 0
         })
