@@ -132,6 +132,8 @@ pub(in crate::media) struct Handling {
     /// Whether the container stores presentation times, and libavformat computes decoding times from them. Both may be equal although
     /// frames are reordered.
     pub(in crate::media) stores_only_pts: bool,
+    /// Whether the index has the decoding time of a packet, and libavformat may count another one after a seek.
+    pub(in crate::media) index_has_dts: bool,
 }
 
 /// Returns the handling of a container. The values come from a comparison of 80 formats with and without
@@ -153,7 +155,8 @@ pub(in crate::media) fn handling(format_name: &str) -> Handling {
     };
     let stores_dts = matches!(first, "mov" | "mpegts" | "flv");
     let stores_only_pts = first == "matroska";
-    Handling { headers_suffice, seeking, timestamps, stores_dts, stores_only_pts }
+    let index_has_dts = first == "avi";
+    Handling { headers_suffice, seeking, timestamps, stores_dts, stores_only_pts, index_has_dts }
 }
 
 impl Handling {

@@ -229,6 +229,15 @@ impl<S> Container<S> {
         usize::try_from(unsafe { ffi::av_index_search_timestamp(pointer, ticks, flags.bits()) }).ok()
     }
 
+    /// Returns the time in the index of the packet whose entry points to `position`: one of the last entries at or before `ticks`.
+    pub(crate) fn index_timestamp(&self, stream: usize, position: u64, ticks: i64) -> Option<i64> {
+        let last = self.index_search(stream, ticks, SeekFlags { backward: true, any: true })?;
+        let mut entries =
+            (0..=last).rev().take(MAX_ENTRIES_BACK).map_while(|number| self.index_entry_at(stream, number));
+        let entry = entries.find(|entry| entry.position <= Some(position))?;
+        entry.timestamp.filter(|_| entry.position == Some(position))
+    }
+
     /// Returns whether the stream is one tile of a picture that consists of several streams (HEIF's grid).
     #[cfg(ffmpeg_7_1)]
     pub(crate) fn has_tile_grid(&self, stream: usize) -> bool {
@@ -442,6 +451,9 @@ pub(crate) struct IndexEntry {
     pub(crate) size: u64,
     pub(crate) is_key: bool,
 }
+
+/// Maximum number of entries among which [`Container::index_timestamp`] searches.
+const MAX_ENTRIES_BACK: usize = 4096;
 
 /// # Safety
 /// `stream` is a stream of an open container; nothing changes its index during the call.

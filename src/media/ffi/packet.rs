@@ -53,6 +53,19 @@ impl Packet {
         timestamp(field!(self.view(), dts))
     }
 
+    /// Moves both times by this number of ticks of the stream. A time that is unknown, or would leave the range, stays.
+    pub(crate) fn shift_times(&mut self, ticks: i64) {
+        let [pts, dts] = [self.pts(), self.dts()].map(|time| time.and_then(|time| time.checked_add(ticks)));
+        if let Some(pts) = pts {
+            // SAFETY: a valid packet, borrowed with `&mut self`.
+            unsafe { (*self.as_mut_ptr()).pts = pts };
+        }
+        if let Some(dts) = dts {
+            // SAFETY: as above.
+            unsafe { (*self.as_mut_ptr()).dts = dts };
+        }
+    }
+
     /// Returns the start of the packet in the file, where it is known.
     pub(crate) fn position(&self) -> Option<u64> {
         u64::try_from(field!(self.view(), pos)).ok()

@@ -33,8 +33,9 @@ pub(super) struct View {
 pub(super) struct Span {
     /// The shift of composition times by edits.
     pub(super) shift: i64,
-    /// Composition time of the first frame, and the greatest composition time.
-    pub(super) start: i64,
+    /// Composition time of the first frame, unless the first fragments do not contain the track.
+    pub(super) start: Option<i64>,
+    /// The greatest composition time.
     pub(super) last: i64,
     /// The smallest difference of composition and decoding time.
     pub(super) least: i64,
@@ -45,9 +46,9 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// Begins with the composition time of the first frame.
-    pub(super) const fn new(shift: i64, start: i64) -> Self {
-        Self { shift, start, last: start, least: i64::MAX, end: 0, is_whole: false }
+    /// Begins with the composition time of a frame, the first one of the track if `is_first`.
+    pub(super) fn new(shift: i64, time: i64, is_first: bool) -> Self {
+        Self { shift, start: is_first.then_some(time), last: time, least: i64::MAX, end: 0, is_whole: false }
     }
 }
 
@@ -68,7 +69,7 @@ impl View {
     /// libavformat then shifts all times by the difference that it has met so far, and reports the start itself.
     pub(super) fn start_of(&self, track: u32) -> Option<i64> {
         let span = self.spans.get(&track).filter(|span| span.least >= 0)?;
-        span.start.checked_add(span.shift)
+        span.start?.checked_add(span.shift)
     }
 
     /// Returns the end of the track as libavformat reports it for the whole file.

@@ -166,6 +166,8 @@ struct Run {
     latest: Option<Pts>,
     /// Whether the last keyframe is presented after its decoding time.
     is_delayed: bool,
+    /// The ticks to add to the times of packets; `None` until the first packet after a seek reveals them.
+    shift: Option<i64>,
 }
 
 impl<'m, 'r> Units<'m, 'r> {
@@ -192,7 +194,7 @@ impl<'m, 'r> Units<'m, 'r> {
             depth: 0,
             packets_read: 0,
             faults: Faults::default(),
-            run: Run::default(),
+            run: Run { shift: Some(0), ..Run::default() },
             container,
             stream,
         })
@@ -357,6 +359,25 @@ impl<'m, 'r> Units<'m, 'r> {
         Ok(Some((packet, structure)))
     }
 
+    /// Gives a packet the times that it has when reading begins at the start. After a seek, libavformat counts frames from the one in the
+    /// index. In AVI, it also counts the chunks without content before that frame (`avi_sync` and `avi_read_seek`, libavformat/avidec.c).
+    fn correct_times(&mut self, packet: &mut Packet) {
+        /// Size of the header of a chunk, at which the entries of the index point.
+        const CHUNK_HEADER: u64 = 8;
+        if !self.stream.handling.index_has_dts {
+            return;
+        }
+        let shift = *self.run.shift.get_or_insert_with(|| {
+            let place = packet.position().and_then(|position| position.checked_sub(CHUNK_HEADER));
+            let counted = packet.dts().or_else(|| packet.pts());
+            let indexed = place.zip(counted).and_then(|(place, counted)| {
+                self.container.index_timestamp(self.stream.index, place, counted)?.checked_sub(counted)
+            });
+            indexed.unwrap_or(0)
+        });
+        packet.shift_times(shift);
+    }
+
     /// Returns the stream's next packet, or `None` at the end.
     fn read(&mut self) -> Result<Option<Packet>, Error> {
         self.stream.is_at_start = false;
@@ -367,7 +388,8 @@ impl<'m, 'r> Units<'m, 'r> {
                 None => next_packet(self.container)?,
             };
             match result {
-                Ok(Some(packet)) if packet.stream_index() == Some(self.stream.index) => {
+                Ok(Some(mut packet)) if packet.stream_index() == Some(self.stream.index) => {
+                    self.correct_times(&mut packet);
                     self.packets_read += 1;
                     self.stream.spent.add_packet(&self.stream.limits)?;
                     return Ok(Some(packet));

@@ -5,6 +5,7 @@
 //! once, for libavformat too. Without such an index, libavformat sees the file up to the wanted fragment (see [`View`]), and the last
 //! fragment reveals the duration. The duration in the header (`mehd`) is not trusted: libavformat does not read it either.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::fragment::{TrackFragment, read_fragment};
@@ -26,6 +27,8 @@ use crate::source::ByteRange;
 const FIRST_MOOF_BYTES: u64 = 16 << 10;
 /// Maximum number of fragments that are read until each track has been found. Most files have all tracks in the first fragment.
 const MAX_FIRST_FRAGMENTS: u32 = 4;
+/// The same until the main track has been found. Where each fragment contains one frame, those of the audio may come first.
+const MAX_FRAGMENTS_BEFORE_MAIN: u32 = 256;
 /// Maximum size of fragments that are read through: at 75 MB/s such a fragment takes no longer than the 15 ms of half a round trip.
 const READ_THROUGH: u64 = 1 << 20;
 /// The largest header of a fragment that is read. The many samples of a larger header are left to libavformat.
@@ -42,8 +45,9 @@ const MAX_BETWEEN: u32 = 16;
 pub(super) struct Chain {
     movie: Arc<Movie>,
     counter: HeaderFilter,
-    /// Indexes before the fragments.
+    /// Indexes before the fragments, and the tracks of those between the fragments that were passed.
     indexes: Vec<SegmentIndex>,
+    indexed: BTreeSet<u32>,
     /// Start of the first fragment, and start of the box after the last fragment that was passed.
     first: u64,
     next: u64,
@@ -95,6 +99,7 @@ impl Chain {
             movie: Arc::clone(walk.movie.as_ref()?),
             counter: walk.counter.clone(),
             indexes: walk.indexes.clone(),
+            indexed: walk.indexes.iter().map(|index| index.track_id).collect(),
             first: walk.offset,
             next: walk.offset,
             ..Self::default()
@@ -134,7 +139,8 @@ impl Chain {
             self.find_end(seen)?;
         }
         if self.route.is_some() && !self.is_half && self.view.ends_before(self.track, self.wanted) {
-            let half = self.view.spans.get(&self.track).map_or(0, |span| span.start.midpoint(span.end));
+            let half =
+                self.view.spans.get(&self.track).map_or(0, |span| span.start.unwrap_or(0).midpoint(span.end));
             self.set_out(half);
             self.is_half = true;
         }
@@ -162,8 +168,12 @@ impl Chain {
     /// Reads the first fragments until the start of each track is known.
     fn begin(&mut self, seen: &Seen) -> Result<(), Pause> {
         let is_enough = |chain: &Self| {
-            let is_seen = || chain.movie.media().all(|track| chain.view.spans.contains_key(&track.id));
-            chain.count >= MAX_FIRST_FRAGMENTS || (chain.count > 0 && is_seen())
+            let is_seen = |track: &Track| chain.view.spans.contains_key(&track.id);
+            let max_fragments = match chain.movie.main_track().is_none_or(is_seen) {
+                true => MAX_FIRST_FRAGMENTS,
+                false => MAX_FRAGMENTS_BEFORE_MAIN,
+            };
+            chain.count >= max_fragments || (chain.count > 0 && chain.movie.media().all(is_seen))
         };
         if self.view.beginning > 0 {
             return Ok(());
@@ -209,7 +219,7 @@ impl Chain {
 
     /// Returns the composition time of the frame that is presented `at` microseconds from the start.
     fn composed(&self, track: &Track, at: i64) -> i64 {
-        let first = |track: &Track| Some(track.presented(self.view.spans.get(&track.id)?.start));
+        let first = |track: &Track| Some(track.presented(self.view.spans.get(&track.id)?.start?));
         track.composed(self.movie.start(first).saturating_add(at))
     }
 
@@ -307,6 +317,11 @@ impl Chain {
             let end = self.next.saturating_add(header.size).min(seen.size());
             if &header.kind == b"sidx" {
                 let sidx = seen.bytes(self.next, SIDX_BYTES.min(end.saturating_sub(self.next)))?;
+                // Version and flags come first (8.16.3).
+                let track = usize::try_from(header.header_bytes)
+                    .ok()
+                    .and_then(|at| sidx.get(at..)?.get(4..8)?.first_chunk());
+                self.indexed.extend(track.map(|track| u32::from_be_bytes(*track)));
                 self.counter.count_index(self.next, sidx, header.header_bytes)?;
             }
             if &header.kind == b"moof" {
@@ -316,7 +331,7 @@ impl Chain {
             self.next = end;
         };
         let (offset, moof_end) = (self.next, self.next.saturating_add(moof_bytes));
-        let parts = self.read(seen, offset)?;
+        let parts = self.read(seen, offset, true)?;
         let end = self.media_end(seen, moof_end)?;
         let before = self.last.map_or(0, |link| link.end);
         self.moof_bytes = moof_bytes;
@@ -360,8 +375,9 @@ impl Chain {
         Err(Pause::Unknown)
     }
 
-    /// Reads the tracks of the fragment at `offset`, records their times, and adds up their declarations.
-    fn read(&mut self, seen: &Seen, offset: u64) -> Result<Vec<TrackFragment>, Pause> {
+    /// Reads the tracks of the fragment at `offset`, records their times, and adds up their declarations. `in_order` tells that all
+    /// fragments before it were read.
+    fn read(&mut self, seen: &Seen, offset: u64, in_order: bool) -> Result<Vec<TrackFragment>, Pause> {
         let header = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
         let header = header.filter(|header| header.size <= MAX_MOOF_BYTES).ok_or(Pause::Unknown)?;
         let moof = seen.bytes(offset, header.size)?;
@@ -379,7 +395,8 @@ impl Chain {
             self.has_inner_keyframes |= is_video && part.samples.iter().skip(1).any(|sample| sample.is_sync);
             let shift = track.map_or(0, Track::shift);
             let knows_end = self.view.knows_end;
-            let span = self.view.spans.entry(part.track_id).or_insert(Span::new(shift, first.cts));
+            let span =
+                self.view.spans.entry(part.track_id).or_insert_with(|| Span::new(shift, first.cts, in_order));
             for sample in &part.samples {
                 span.last = span.last.max(sample.cts);
                 span.least = span.least.min(sample.cts.saturating_sub(sample.dts));
@@ -430,7 +447,7 @@ impl Chain {
         let more = if is_new { self.named_ranges(self.wanted) } else { Vec::new() };
         let last = last.map_err(|pause| pause.also(more))?;
         for &offset in &last {
-            let parts = self.read(seen, offset)?;
+            let parts = self.read(seen, offset, false)?;
             for (&track, span) in &mut self.view.spans {
                 span.is_whole |= parts.iter().any(|part| part.track_id == track);
             }
@@ -449,8 +466,12 @@ impl Chain {
         let Some(first) = found.first() else { return Ok(()) };
         if first.covers_file(seen)? {
             for (&track, span) in &mut self.view.spans {
-                // Tracks without their own index end with the first track that has one.
-                let index = found.iter().find(|index| index.track_id == track).unwrap_or(first);
+                // Tracks without any index of their own end with the first track that has one.
+                let own = found.iter().find(|index| index.track_id == track);
+                let Some(index) = own.or_else(|| Some(first).filter(|_| !self.indexed.contains(&track)))
+                else {
+                    continue;
+                };
                 let scale = self.movie.track(track).map_or(1, |track| track.timescale);
                 span.end = rescale(i64::try_from(index.end.0).unwrap_or(i64::MAX), scale, index.timescale);
             }
