@@ -216,6 +216,11 @@ impl Decoder {
         field!(self.context.view(), width) == 0 && field!(self.context.view(), coded_width) == 0
     }
 
+    /// Returns the frames per second that the stream declares; a zero where it declares none.
+    pub(crate) fn frame_rate(&self) -> Rational {
+        field!(self.context.view(), framerate).into()
+    }
+
     /// Sends a packet to the decoder, or the end of the stream with `None`. [`AvError::AGAIN`] means that frames must be received
     /// first.
     pub(crate) fn send(&mut self, packet: Option<&Packet>) -> Result<(), AvError> {

@@ -184,6 +184,11 @@ impl Frame {
         timestamp(field!(self.view(), best_effort_timestamp))
     }
 
+    /// Returns the number of fields for which the frame is presented: two, or more where fields are repeated (`repeat_pict`).
+    pub(crate) fn fields(&self) -> i64 {
+        i64::from(field!(self.view(), repeat_pict)).saturating_add(2)
+    }
+
     /// Returns the duration in ticks; 0 when unknown.
     pub(crate) fn duration(&self) -> i64 {
         #[cfg(ffmpeg_6_1)]

@@ -12,6 +12,8 @@ use crate::media::ffi::AvError;
 use crate::media::ffi::codec::{Decoder, DecoderOptions, Received};
 use crate::media::ffi::frame::{Frame, PictureType};
 use crate::media::ffi::packet::Packet;
+use crate::media::ratio::Ratio;
+use crate::media::timeline;
 use crate::media::units::{Pts, Ticks};
 
 /// Maximum number of alpha pictures that wait for their frames. Decoders with several threads hold frames back.
@@ -63,8 +65,8 @@ pub(super) struct Decoding {
     pub(super) options: DecoderOptions,
     /// Ticks between frames, for frames without timestamps.
     pub(super) frame_ticks: Ticks,
-    /// Whether frames are counted because the stream has no timestamps.
-    is_counted: bool,
+    /// The time base of a stream without timestamps, whose frames are counted.
+    counted_in: Option<Ratio>,
     /// Packets sent to the decoder, over all passes.
     pub(super) packets_decoded: u64,
     pub(super) faults: Faults,
@@ -152,11 +154,11 @@ impl Run {
 }
 
 impl Decoding {
-    pub(super) fn new(options: DecoderOptions, frame_ticks: Ticks, is_counted: bool) -> Self {
+    pub(super) fn new(options: DecoderOptions, frame_ticks: Ticks, counted_in: Option<Ratio>) -> Self {
         Self {
             options,
             frame_ticks,
-            is_counted,
+            counted_in,
             packets_decoded: 0,
             faults: Faults::default(),
             size_refused: false,
@@ -297,9 +299,9 @@ impl Decoding {
             PictureType::Unknown => frame.is_key().then_some(true),
             PictureType::P | PictureType::B | PictureType::Other => Some(false),
         };
-        let (stored, length) = match self.is_counted {
-            true => (None, 0),
-            false => (frame.best_effort_timestamp(), frame.duration()),
+        let (stored, length) = match self.counted_in {
+            Some(time_base) => (None, self.declared_length(&frame, time_base).unwrap_or(0)),
+            None => (frame.best_effort_timestamp(), frame.duration()),
         };
         let stored = stored.map(Pts::new);
         // The times of the last frames follow from the times of the previous frames.
@@ -310,6 +312,14 @@ impl Decoding {
         let is_damaged = frame.is_damaged() || self.run.corrupt.contains(&pts);
         let alpha = self.run.alpha.take(frame.best_effort_timestamp());
         Ok(Timed { frame, alpha, pts, is_timed, is_damaged, is_intra })
+    }
+
+    /// Returns the duration of a frame in ticks, where the stream declares its frame rate. In a stream without timestamps, ffmpeg prefers
+    /// it to the duration that libavformat assumes.
+    fn declared_length(&self, frame: &Frame, time_base: Ratio) -> Option<i64> {
+        let rate = self.run.decoder.as_ref()?.frame_rate().positive()?;
+        let field = Ratio { num: rate.den, den: rate.num.checked_mul(2)? };
+        timeline::rescale(frame.fields(), field, time_base)
     }
 
     pub(super) const fn too_many_pixels(&self) -> Error {

@@ -11,6 +11,7 @@ use crate::media::error::Error;
 use crate::media::ffi::codec::DecoderOptions;
 use crate::media::ffi::stream::Stream as StreamView;
 use crate::media::input::Container;
+use crate::media::ratio::Ratio;
 use crate::media::units::{Microseconds, Ticks, TimeBase};
 
 /// One stream of a container, and its decoder.
@@ -51,19 +52,20 @@ impl<'m, 'r> Search<'m, 'r> {
             || stream.handling.seeking != Seeking::Indexed
             || names_other_frames(container, stream.index);
         let needs_start = depends_on_start(view, &container.format_name());
+        let is_counted = stream.handling.timestamps == Timestamps::Counted;
+        let counted_in = is_counted.then(|| Ratio::from(view.time_base()));
         let rate = container.guess_frame_rate(stream.index);
         // A tick of the inverse frame rate is one frame.
         let frame = rate.and_then(|rate| TimeBase::new(rate.den, rate.num)?.microseconds(Ticks::ONE));
         let frame_ticks = frame.and_then(|length| stream.time_base.ticks(length)).unwrap_or(Ticks::ONE);
         let frame_ticks = frame_ticks.max(Ticks::ONE);
-        let is_counted = stream.handling.timestamps == Timestamps::Counted;
         let options = DecoderOptions {
             threads: stream.threads,
             ..DecoderOptions::single_threaded(stream.limits.max_pixels)
         };
         let units = Units::new(container, stream)?;
         Ok(Self {
-            decoding: Decoding::new(options, frame_ticks, is_counted),
+            decoding: Decoding::new(options, frame_ticks, counted_in),
             places,
             encrypted: None,
             unreferenced: units.unreferenced(),

@@ -17,7 +17,7 @@ pub(in crate::media) fn still(
     target: Target,
     max_pixels: u64,
 ) -> Result<Found, Error> {
-    let mut decoding = Decoding::new(DecoderOptions::single_threaded(max_pixels), Ticks::ONE, false);
+    let mut decoding = Decoding::new(DecoderOptions::single_threaded(max_pixels), Ticks::ONE, None);
     decoding.send((container, stream), AccessUnit::new(packet, false), false, 0)?;
     loop {
         match decoding.receive()? {
