@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from recipes.base import GOP, X264, X265, X265_PARAMS, patched, pattern
+from recipes.base import GOP, X264, X265, X265_PARAMS, patched, pattern, tone, video
 
 HAS_INDEX, MUST_USE_INDEX = 0x10, 0x20
 # Half of a typical size, because some of these codecs need many bytes.
@@ -31,6 +31,10 @@ def avi() -> None:
     patched("noindex_stopped.avi", "MPEG-4 in AVI, as a stopped recorder leaves it: no index, sizes and counts of 0",
             "testsrc2, mpeg4, idx1 cut off, header fields cleared", stopped, *options("mpeg4"),
             source=pattern("96x64"))  # fmt: skip
+    # An empty chunk stands for each frame that is left out.
+    video("dropped_frames.avi", "AVI with sound and dropped frames: empty chunks", "-c:v", "mpeg4", "-q:v", "20", "-g", "20",
+          "-vf", "select='gt(random(1),0.5)'", "-fps_mode", "passthrough", "-c:a", "pcm_u8",
+          source=(*pattern("96x64", "20"), *tone(rate="4000")))  # fmt: skip
     x265 = (*X265, "-tag:v", "HEVC", "-x265-params", f"{X265_PARAMS}:bframes=0")
     for name, encoder, options_of_it in (("h264", "libx264", (*X264, *GOP)), ("hevc", "libx265", x265)):
         patched(f"damaged_first_{name}.avi", f"{name} in AVI, first frame damaged: libavformat stops analysing there",

@@ -45,6 +45,12 @@ def containers() -> None:
           source=(*pattern(), *tone(rate="48000")))  # fmt: skip
     video("av1.mp4", "AV1", *AV1, "-pix_fmt", "yuv420p")
     video("av1.mkv", "AV1, 10 bits", *AV1, "-pix_fmt", "yuv420p10le")
+    # The first fragments contain sound only, and the end of the file only the last picture.
+    video("frag_single.mp4", "one frame in each fragment, with its own index; the sound begins first", "-c:v", "mjpeg", "-q:v", "2",
+          *AAC, "-movflags", "+dash+frag_every_frame+empty_moov+default_base_moof",
+          source=("-itsoffset", "1", *pattern("256x192", "1", "6"), *tone("6")))  # fmt: skip
+    telecine = (*X264, "-g", "120", "-x264-params", "pulldown=32")
+    video("telecine.h264", "raw H.264 with repeated fields: frames of two and three fields", *telecine, source=pattern("96x64", "120", "6"))
     slow = pattern(rate="25", seconds="6")
     mpeg = ("-b:v", "80k", "-maxrate", "120k", "-bufsize", "100k", "-g", "40", "-bf", "2")
     video("mpeg1.mpg", "MPEG-1 program stream", "-c:v", "mpeg1video", *mpeg, "-f", "mpeg", source=slow)

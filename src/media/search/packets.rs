@@ -128,6 +128,9 @@ impl Order {
     }
 }
 
+/// Number of keyframes after an entry whose times are kept.
+const MAX_KEYFRAMES: usize = 64;
+
 /// Reads the packets of one stream from a container, and joins them into access units.
 pub(super) struct Units<'m, 'r> {
     pub(super) container: &'m mut Container<'r>,
@@ -166,6 +169,8 @@ struct Run {
     latest: Option<Pts>,
     /// Whether the last keyframe is presented after its decoding time.
     is_delayed: bool,
+    /// Presentation times of the first keyframes, in the order of the file.
+    keyframes: Vec<Pts>,
     /// The ticks to add to the times of packets; `None` until the first packet after a seek reveals them.
     shift: Option<i64>,
 }
@@ -285,6 +290,9 @@ impl<'m, 'r> Units<'m, 'r> {
         }
         let Some(pts) = stamp.pts else { return };
         self.run.latest = self.run.latest.max(Some(pts));
+        if stamp.is_key && self.run.keyframes.len() < MAX_KEYFRAMES {
+            self.run.keyframes.push(pts);
+        }
         // Where frames are reordered, two equal times make libavcodec compute with decoding times.
         if self.is_reordering && self.run.recent.contains(&pts) {
             self.order = Order::Repeated;
@@ -307,6 +315,16 @@ impl<'m, 'r> Units<'m, 'r> {
     /// Returns the presentation times of the last access units since the entry, in decoding order.
     pub(super) fn recent(&self) -> impl Iterator<Item = Pts> {
         self.run.recent.iter().copied()
+    }
+
+    /// Returns whether the frame at `goal` shows a second refresh. Decoding began at the keyframe `entry`, which refreshes the picture
+    /// gradually, and `first` is the first frame that the decoder returned.
+    ///
+    /// The stream states after how many frames the picture is refreshed (recovery point, ITU-T H.264, D.2.8). Frames of x264 may still
+    /// differ then, until the next keyframe has refreshed the picture once more.
+    pub(super) fn is_refreshed_twice(&self, entry: Pts, first: Pts, goal: Pts) -> bool {
+        let second = self.run.keyframes.iter().find(|&&keyframe| keyframe >= first);
+        second.is_some_and(|second| second.saturating_add(first.since(entry)) <= goal)
     }
 
     /// Returns the minimum number of frames that the decoder must hold back, if decoding begins with the access unit `first`. `frame` is

@@ -22,7 +22,7 @@ const MAX_BEYOND: u32 = 32;
 
 /// The result of a pass.
 pub(super) struct Pass {
-    entered: Entered,
+    pub(super) entered: Entered,
     /// The first frame at or after the goal.
     pub(super) frame: Option<Timed>,
     /// The expectation from the packets: the presentation time of that frame, or that there is none. `None` when the packets do not
@@ -32,6 +32,8 @@ pub(super) struct Pass {
     pub(super) is_spoilt: bool,
     /// Whether decoding began at a frame that needs other frames, or may need them.
     pub(super) begins_inside: bool,
+    /// Whether the keyframe of the entry begins to refresh the picture, and the frame may not be refreshed.
+    pub(super) refreshes_late: bool,
     /// Whether the decoder reported that the frame of the entry needs no other.
     begins_intra: bool,
     /// The earliest presentation time that the decoder returned.
@@ -89,6 +91,7 @@ impl Pass {
             expected,
             is_spoilt: false,
             begins_inside: false,
+            refreshes_late: false,
             begins_intra: false,
             first_pts: None,
             last_pts: None,
@@ -323,6 +326,12 @@ impl Search<'_, '_> {
             pass.is_spoilt |= self.handling().timestamps != Timestamps::Stored
                 && pass.first_pts.is_some_and(|first| first > entry && first > goal);
             pass.begins_inside |= !self.marks_keyframes && !pass.begins_intra;
+            // The decoder returns no frame until the keyframe and the frames after it have refreshed the whole picture.
+            let late = pass.first_pts.filter(|&first| first > entry);
+            let needs_more = |first| !self.units.is_refreshed_twice(entry, first, goal);
+            let is_stored = self.handling().timestamps == Timestamps::Stored;
+            pass.refreshes_late = is_stored && late.is_some_and(needs_more);
+            pass.begins_inside |= pass.refreshes_late;
         }
         self.is_spoilt = !pass.is_clean();
         Ok(())

@@ -29,7 +29,9 @@ impl Search<'_, '_> {
                 // Only decoding from the start yields the times that libavcodec computes there.
                 skips_to_start =
                     (pass.begins_inside && !self.marks_keyframes) || self.units.order.is_reckoned();
-                if skips_to_start && place != Entered::Start {
+                // A full decode from the same keyframe would refresh the picture no further.
+                let is_late = pass.refreshes_late && pass.entered == place;
+                if (skips_to_start || is_late) && place != Entered::Start {
                     continue;
                 }
                 entered = self.enter(entry, goal)?;
