@@ -10,7 +10,7 @@ use common::{Outcome, fixture, fixtures_folder};
 use serde_json::Value;
 
 /// Differences from ffprobe that are intended, also with `--deep`: file, field, reason.
-const ACCEPTED: [(&str, &str, &str); 7] = [
+const ACCEPTED: [(&str, &str, &str); 9] = [
     (
         "empty_first_track.mkv",
         "pix_fmt",
@@ -22,6 +22,8 @@ const ACCEPTED: [(&str, &str, &str); 7] = [
     ("empty_first_track.mp4", "profile", "as above"),
     ("bad_granule_first.ogv", "duration", "a damaged position gives ffprobe a duration below zero"),
     ("bad_granule_short.ogv", "duration", "as above"),
+    ("frag_single.mp4", "avg_frame_rate", "the fragments that are read contain one picture"),
+    ("frag_single.mp4", "r_frame_rate", "as above"),
 ];
 /// Fields where the headers contain another value than the pictures: file, field, reason.
 const OTHER_HEADERS: [(&str, &str, &str); 1] =
