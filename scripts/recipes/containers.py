@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from recipes.base import AAC, AV1, END, GOP, X264, X265, X265_PARAMS, add, chaptered, pattern, tone, video
+from pathlib import Path
+
+from recipes.base import AAC, AV1, BITEXACT, END, GOP, X264, X265, X265_PARAMS, add, chaptered, pattern, run, tone, video
 
 
 def containers() -> None:
@@ -45,10 +47,8 @@ def containers() -> None:
           source=(*pattern(), *tone(rate="48000")))  # fmt: skip
     video("av1.mp4", "AV1", *AV1, "-pix_fmt", "yuv420p")
     video("av1.mkv", "AV1, 10 bits", *AV1, "-pix_fmt", "yuv420p10le")
-    # The first fragments contain sound only, and the end of the file only the last picture.
-    video("frag_single.mp4", "one frame in each fragment, with its own index; the sound begins first", "-c:v", "mjpeg", "-q:v", "2",
-          *AAC, "-movflags", "+dash+frag_every_frame+empty_moov+default_base_moof",
-          source=("-itsoffset", "1", *pattern("256x192", "1", "6"), *tone("6")))  # fmt: skip
+    single = "one frame in each fragment, with its own index; the sound begins first"
+    add("frag_single.mp4", single, "testsrc2, mjpeg, remuxed", single_frames)
     telecine = (*X264, "-g", "120", "-x264-params", "pulldown=32")
     video("telecine.h264", "raw H.264 with repeated fields: frames of two and three fields", *telecine, source=pattern("96x64", "120", "6"))
     slow = pattern(rate="25", seconds="6")
@@ -56,6 +56,7 @@ def containers() -> None:
     video("mpeg1.mpg", "MPEG-1 program stream", "-c:v", "mpeg1video", *mpeg, "-f", "mpeg", source=slow)
     video("mpeg2.ps.mpg", "MPEG-2 program stream", "-c:v", "mpeg2video", *mpeg, "-f", "vob", source=slow)
     video("mpeg2.mxf", "MXF", "-c:v", "mpeg2video", *mpeg, source=pattern("96x64", "25", "6"))
+    video("h264.mxf", "MXF without presentation times of reordered frames", *X264, *GOP, source=pattern("96x64", "25", "6"))
     video("mpeg4.avi", "AVI with MPEG-4 and B-frames", "-c:v", "mpeg4", "-q:v", "20", "-bf", "2", *GOP)
     video("mpeg4.nut", "NUT with MPEG-4 and B-frames: FFmpeg reports no start", "-c:v", "mpeg4", "-q:v", "20", "-bf", "2", *GOP)
     video("flv.flv", "Flash video, Sorenson codec", "-c:v", "flv", "-q:v", "20", *GOP)
@@ -85,3 +86,12 @@ def containers() -> None:
     how = "testsrc2, libx264, chapters from FFmpeg's metadata format"
     add("chapters.mp4", "three chapters, as a track and as a list (`chpl`)", how, chaptered(*X264, *GOP))
     add("chapters.mkv", "three chapters", how, chaptered(*X264, *GOP))
+
+
+def single_frames(out: Path) -> None:
+    """The first fragments contain sound only, and the end of the file only the last picture. ffmpeg interleaves the frames of two encoders
+    in another order in each run, so the fragments come from a file."""
+    between = out.with_suffix(".mkv")
+    run("-itsoffset", "1", *pattern("256x192", "1", "6"), *tone("6"), *BITEXACT, "-c:v", "mjpeg", "-q:v", "2", *AAC, between)
+    run("-i", between, *BITEXACT, "-c", "copy", "-movflags", "+dash+frag_every_frame+empty_moov+default_base_moof", out)
+    between.unlink()

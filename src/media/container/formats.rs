@@ -177,15 +177,19 @@ const REORDERING_CODECS: [&str; 9] =
     ["mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "vc1", "wmv3", "rv40"];
 
 /// Returns whether the headers name a codec and a size for each video, and its timestamps are available without reading packets.
-/// AVI has no timestamps for reordered frames, and libavformat computes them from the content of the packets. NUT has, but libavformat
-/// reports no start for reordered frames of most codecs there, and counts times from zero.
+///
+/// AVI has no timestamps for reordered frames, and libavformat computes them from the content of the packets. MXF may have none for those
+/// of H.264 and HEVC, and libavformat must know how many frames are held back. NUT has timestamps, but libavformat reports no start for
+/// reordered frames of most codecs there, and counts times from zero.
 pub(super) fn headers_are_complete(container: &Container<'_>) -> bool {
-    let needs_packets = matches!(container.format_name().as_ref(), "avi" | "nut");
+    let needs_packets = |codec: &str| match container.format_name().as_str() {
+        "avi" | "nut" => REORDERING_CODECS.contains(&codec),
+        "mxf" => matches!(codec, "h264" | "hevc"),
+        _ => false,
+    };
     container.stream_count() > 0
         && container.streams().filter(|stream| stream.kind() == MediaType::Video).all(|stream| {
             let codec = stream.codec_name().filter(|&name| name != "none");
-            codec.is_some_and(|name| !needs_packets || !REORDERING_CODECS.contains(&name))
-                && stream.width() > 0
-                && stream.height() > 0
+            codec.is_some_and(|name| !needs_packets(name)) && stream.width() > 0 && stream.height() > 0
         })
 }

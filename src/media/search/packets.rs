@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::target::Stream;
 use super::unreferenced::Unreferenced;
+use crate::media::container::formats::Timestamps;
 use crate::media::container::{Sps, next_packet};
 use crate::media::error::Error;
 use crate::media::ffi::AvError;
@@ -361,8 +362,11 @@ impl<'m, 'r> Units<'m, 'r> {
 
     fn read_with_structure(&mut self) -> Result<Option<(Packet, PictureStructure)>, Error> {
         let Some(packet) = self.read()? else { return Ok(None) };
-        // At an entry with a B-frame, its two times may be equal although those of other frames differ.
-        if matches!(self.order, Order::Unknown | Order::Doubtful) && packet.pts() != packet.dts() {
+        // At an entry with a B-frame, its two times may be equal although those of other frames differ. Where the container stores one time
+        // only, libavformat removes the decoding times of frames that wait for others (`compute_pkt_fields`, libavformat/demux.c).
+        let is_stored = self.stream.handling.timestamps == Timestamps::Stored;
+        let differ = packet.pts() != packet.dts() && (is_stored || packet.dts().is_some());
+        if matches!(self.order, Order::Unknown | Order::Doubtful) && differ {
             self.order = Order::AsTimed;
         }
         let Some(parser) = self.parser.as_mut().filter(|_| self.has_fields || self.order == Order::Unknown)
