@@ -59,7 +59,10 @@ fn sweep(folder: &Path) {
     for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_temporary)) {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         let left = is_file.then(|| File::open(entry.path()).ok()).flatten();
-        if left.is_some_and(|file| file.try_lock().is_ok()) {
+        // The lock is held until the file is gone, so that a process that just created the file notices.
+        if let Some(file) = left
+            && file.try_lock().is_ok()
+        {
             let _ = fs::remove_file(entry.path());
         }
     }
