@@ -1,5 +1,5 @@
 """AVI files without an index, as interrupted recorders leave them: libavformat treats every frame as a keyframe. AVI files with a damaged
-first frame.
+first frame, or with dropped frames.
 
 The layout is that of the RIFF file (`hdrl`, `movi`, `idx1`) in Microsoft's AVI reference.
 """

@@ -24,7 +24,7 @@ def entries() -> None:
     refresh = (*X264, "-bf", "0", *GOP, "-x264-params", "intra-refresh=1")
     video("intra_refresh.ts", "gradual intra refresh: one IDR picture, then recovery points", *refresh, source=SMALL)
     video("intra_refresh.mp4", "the same in MP4", *refresh, *END, source=SMALL)
-    # One reference only: frames keep traces of what was before the first refresh.
+    # After one refresh, some of these frames still differ from those of a full decode.
     video("intra_refresh_twice.mp4", "frames that are exact only after a second refresh", *X264, "-preset", "veryfast", "-bf", "0",
           "-g", "20", "-x264-params", "intra-refresh=1", *END, source=pattern("176x144", seconds="9"))  # fmt: skip
     layers()

@@ -229,7 +229,7 @@ impl<S> Container<S> {
         usize::try_from(unsafe { ffi::av_index_search_timestamp(pointer, ticks, flags.bits()) }).ok()
     }
 
-    /// Returns the time in the index of the packet whose entry points to `position`: one of the last entries at or before `ticks`.
+    /// Returns the time of the index entry that points to `position`. The search covers [`MAX_ENTRIES_BACK`] entries at or before `ticks`.
     pub(crate) fn index_timestamp(&self, stream: usize, position: u64, ticks: i64) -> Option<i64> {
         let last = self.index_search(stream, ticks, SeekFlags { backward: true, any: true })?;
         let mut entries =

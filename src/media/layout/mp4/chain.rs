@@ -27,7 +27,8 @@ use crate::source::ByteRange;
 const FIRST_MOOF_BYTES: u64 = 16 << 10;
 /// Maximum number of fragments that are read until each track has been found. Most files have all tracks in the first fragment.
 const MAX_FIRST_FRAGMENTS: u32 = 4;
-/// The same until the main track has been found. Where each fragment contains one frame, those of the audio may come first.
+/// The same until the main track has been found, within the first [`READ_THROUGH`] bytes. Where each fragment contains one frame, those of
+/// the audio may come first.
 const MAX_FRAGMENTS_BEFORE_MAIN: u32 = 256;
 /// Maximum size of fragments that are read through: at 75 MB/s such a fragment takes no longer than the 15 ms of half a round trip.
 const READ_THROUGH: u64 = 1 << 20;
@@ -169,7 +170,8 @@ impl Chain {
     fn begin(&mut self, seen: &Seen) -> Result<(), Pause> {
         let is_enough = |chain: &Self| {
             let is_seen = |track: &Track| chain.view.spans.contains_key(&track.id);
-            let max_fragments = match chain.movie.main_track().is_none_or(is_seen) {
+            let is_far = chain.next.saturating_sub(chain.first) > READ_THROUGH;
+            let max_fragments = match is_far || chain.movie.main_track().is_none_or(is_seen) {
                 true => MAX_FIRST_FRAGMENTS,
                 false => MAX_FRAGMENTS_BEFORE_MAIN,
             };
