@@ -214,7 +214,7 @@ impl<'r> Media<'r> {
         let handling = handling(&format_name).for_index(&container);
         // libavformat keeps the packets that the analysis reads, and returns them first.
         let analysis = if options.analyse_streams {
-            analysis::in_depth(&mut container, &opening)?;
+            analysis::in_depth(&mut container)?;
             Some(Vec::new())
         } else {
             prepare(&mut container, &opening)?

@@ -23,13 +23,9 @@ pub(in crate::media) fn reopen(container: &mut Container<'_>, opening: &Opening)
 ///
 /// # Errors
 /// [`Error::NotMedia`] for containers without streams, and the errors of reading.
-pub(in crate::media) fn in_depth(container: &mut Container<'_>, opening: &Opening) -> Result<(), Error> {
-    let format_name = container.format_name();
-    if format_name.starts_with("mov") {
+pub(in crate::media) fn in_depth(container: &mut Container<'_>) -> Result<(), Error> {
+    if container.format_name().starts_with("mov") {
         container.read_packets_directly();
-    }
-    if format_name == "mpegts" {
-        transport::impatient(opening).reopen(container)?;
     }
     find_stream_info(container, MAX_PROBE_BYTES)
 }

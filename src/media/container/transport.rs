@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 
-use super::formats::{MAX_PROBE_BYTES, Opening, PROBE_BYTES, PROBE_READ, analyse_streams, find_stream_info};
+use super::formats::{MAX_PROBE_BYTES, Opening, PROBE_BYTES, PROBE_READ, find_stream_info};
 use super::interval::{KeyframeInterval, frames_between_keyframes};
 use super::reading::next_packet;
 use crate::media::error::Error;
@@ -39,14 +39,10 @@ const MIN_INTERVALS: u32 = 4;
 const LARGE_START: u64 = 350_000;
 /// Duration of each stream in which its first packet is searched: libavformat's default. [`MAX_PROBE_BYTES`] limits the bytes.
 const MAX_LENGTH: Microseconds = Microseconds::new(7_000_000);
+/// Data move the start of the presentation by less than this duration.
+const DATA_REACH: Microseconds = Microseconds::new(1_000_000);
 /// A presentation this long after the decoding time is expected in any video: five frames at 25 frames per second.
 const MIN_DELAY: Microseconds = Microseconds::new(200_000);
-
-/// Returns options with a short probe for AAC. libavformat would otherwise collect a megabyte of packets to verify that audio
-/// declared as AAC is AAC: the demuxers that could verify this are not compiled in.
-pub(super) fn impatient(opening: &Opening) -> Opening {
-    opening.with(c"max_probe_packets", c"1")
-}
 
 /// Analyses the streams of a transport stream that was just opened. Returns the expected positions of the keyframes of each
 /// stream.
@@ -57,8 +53,9 @@ pub(super) fn analyse(
     container: &mut Container<'_>,
     opening: &Opening,
 ) -> Result<Vec<Option<KeyframeInterval>>, Error> {
-    let impatient = impatient(opening);
-    impatient.reopen(container)?;
+    opening.reopen(container)?;
+    // libavformat collects packets of a stream without a codec until they reveal it.
+    container.set_probe_bytes(PROBE_BYTES);
     container.input_mut().prefetch(&[ByteRange::new(0, START_READ)]);
     container.input_mut().prefetch_when_reached(ByteRange::new(START_READ, PROBE_READ));
     let mut start = Section::default();
@@ -68,15 +65,23 @@ pub(super) fn analyse(
     // The requested bytes may also reveal the distance between keyframes.
     while start.place < LARGE_START && start.read(container)? {}
     let keyframes = (0..container.stream_count()).map(|index| start.of(index).keyframe_interval()).collect();
-    let has_short_end = is_end_short(container, &start)?;
-    let short_end = has_short_end.then(|| impatient.with(c"duration_probesize", END_PROBE));
-    short_end.as_ref().unwrap_or(&impatient).reopen(container)?;
+    let mut again = opening.clone();
+    if is_end_short(container, &start)? {
+        again = again.with(c"duration_probesize", END_PROBE);
+    }
+    // libavformat does not wait for the first packet of data. With this option, it reads as many bytes as it may.
+    if container.streams().any(|stream| stream.kind() == MediaType::Data) {
+        again = again.with(c"scan_all_pmts", c"1");
+    }
+    again.reopen(container)?;
     find_stream_info(container, probe_bytes)?;
-    if container.stream_count() > 0 && container.streams().filter(|&stream| is_needed(stream)).all(is_known) {
+    if container.streams().any(|stream| stream.kind() == MediaType::Video)
+        && container.streams().filter(|&stream| is_needed(stream)).all(is_known)
+    {
         return Ok(keyframes);
     }
     opening.reopen(container)?;
-    analyse_streams(container)?;
+    find_stream_info(container, MAX_PROBE_BYTES)?;
     Ok(keyframes)
 }
 
@@ -97,7 +102,7 @@ fn is_end_short(container: &mut Container<'_>, start: &Section) -> Result<bool, 
 
 /// Returns whether the start and end of a stream contribute to the reported totals.
 fn is_needed(stream: Stream<'_>) -> bool {
-    matches!(stream.kind(), MediaType::Video | MediaType::Audio | MediaType::Subtitle)
+    matches!(stream.kind(), MediaType::Video | MediaType::Audio | MediaType::Subtitle | MediaType::Data)
 }
 
 /// Returns whether libavformat has determined all available properties of a stream.
@@ -144,8 +149,12 @@ impl Section {
         };
         let has_all = !container.streams().enumerate().any(is_missing);
         let max_packets = if has_all { PROBE_BYTES } else { MAX_PROBE_BYTES };
-        self.payload < max_packets
-            && !container.streams().enumerate().any(|(index, stream)| self.of(index).is_long(stream))
+        self.payload < max_packets && !self.is_long(container, MAX_LENGTH)
+    }
+
+    /// Returns whether the packets of a stream span more than this duration.
+    fn is_long(&self, container: &Container<'_>, most: Microseconds) -> bool {
+        container.streams().enumerate().any(|(index, stream)| self.of(index).is_longer(most, stream))
     }
 
     /// Returns whether the packets of the start are sufficient for libavformat to obtain the same result as from more packets.
@@ -155,8 +164,11 @@ impl Section {
         needed.peek().is_some()
             && needed.all(|(index, stream)| {
                 let seen = self.of(index);
-                let is_video = stream.kind() == MediaType::Video;
-                seen.last_pts.is_some() && (!is_video || seen.decoding.intervals() >= min_intervals)
+                match stream.kind() {
+                    MediaType::Video => seen.last_pts.is_some() && seen.decoding.intervals() >= min_intervals,
+                    MediaType::Data => seen.last_pts.is_some() || self.is_long(container, DATA_REACH),
+                    _ => seen.last_pts.is_some(),
+                }
             })
     }
 }
@@ -238,9 +250,9 @@ impl Timestamps {
         Some(KeyframeInterval { first, interval, bytes: self.keyframe_bytes })
     }
 
-    /// Returns whether the packets span more than libavformat examines.
-    fn is_long(&self, stream: Stream<'_>) -> bool {
-        let max_length = TimeBase::try_from(stream.time_base()).ok().and_then(|base| base.ticks(MAX_LENGTH));
+    /// Returns whether the packets span more than this duration.
+    fn is_longer(&self, most: Microseconds, stream: Stream<'_>) -> bool {
+        let max_length = TimeBase::try_from(stream.time_base()).ok().and_then(|base| base.ticks(most));
         let length = self.decoding.first.zip(self.decoding.last).map(|(first, last)| last.since(first));
         length.zip(max_length).is_some_and(|(length, most)| length > most)
     }
