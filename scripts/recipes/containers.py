@@ -34,9 +34,14 @@ def containers() -> None:
         "+dash+frag_keyframe+skip_trailer",
         source=sound,
     )
+    ac3 = ("-c:a", "ac3", "-b:a", "48k", "-ac", "1", "-shortest", "-movflags", "+delay_moov+frag_keyframe")
+    video("frag_ac3.mp4", "fragments of 1 s with AC-3: FFmpeg counts times from the first sample, which is inaudible", *X264, "-g", "10", *ac3,
+          source=(*pattern("96x64"), *tone(rate="48000")))  # fmt: skip
     video("h264.mkv", "Matroska, with Opus", *X264, *GOP, "-c:a", "libopus", "-b:a", "24k",
           "-shortest", source=(*pattern(), *tone(rate="48000")))  # fmt: skip
     video("h264.ts", "MPEG-TS that starts at 100 s", *h264, "-output_ts_offset", "100", source=sound)
+    late = ("-itsoffset", "1.5", *pattern(size="96x64", seconds="6"), *tone())
+    video("aac.m2ts", "AAC as private data, which the content reveals; the sound begins first", *X264, *GOP, *AAC, source=late)
     video("h264_raw.h264", "a stream without a container, so without times", *X264, *GOP)
     video("hevc.mp4", "HEVC", *X265, "-x265-params", X265_PARAMS)
     video("vvc.mp4", "VVC, 10 bits, CRA keyframes", "-c:v", "libvvenc", "-preset", "faster", "-qp", "36",

@@ -90,7 +90,14 @@ pub(in crate::media) fn stream_start(
     layout: &Layout,
     pending: &VecDeque<Packet>,
 ) -> Option<i64> {
-    let told = stream.start_pts().or_else(|| stream.first_index_timestamp());
+    // Samples before zero are priming, and inaudible. In fragments, libavformat knows this of AAC only.
+    let counts_priming =
+        stream.codec_name() != Some("aac") && layout.mp4().is_some_and(|layout| layout.fragmented);
+    let of_index = || {
+        let first = stream.first_index_timestamp()?;
+        Some(if counts_priming { first } else { first.max(0) })
+    };
+    let told = stream.start_pts().or_else(of_index);
     told.or_else(|| layout.stream_start(index, stream.id())).or_else(|| {
         let own = pending.iter().filter(|packet| packet.stream_index() == Some(index));
         own.filter_map(|packet| packet.pts().or_else(|| packet.dts())).min()

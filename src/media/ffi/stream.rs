@@ -240,8 +240,7 @@ impl<'c> Stream<'c> {
         timestamp(field!(self.stream, start_time))
     }
 
-    /// Returns the time of the first index entry of an audio stream, in ticks. Samples before zero are priming, and
-    /// inaudible.
+    /// Returns the time of the first index entry of an audio stream, in ticks.
     pub(crate) fn first_index_timestamp(self) -> Option<i64> {
         if self.kind() != MediaType::Audio {
             return None;
@@ -251,7 +250,7 @@ impl<'c> Stream<'c> {
         let entry = unsafe { ffi::avformat_index_get_entry(self.stream.as_ptr().cast_mut(), 0) };
         // SAFETY: null, or an entry of the index, which nothing changes while the stream is borrowed.
         let entry = unsafe { Ref::new(entry) }?;
-        timestamp(field!(entry, timestamp)).map(|ticks| ticks.max(0))
+        timestamp(field!(entry, timestamp))
     }
 
     /// Returns the duration in ticks, including a declared zero.

@@ -89,10 +89,10 @@ impl Track {
         self.edit.map_or(0, |(empty, media_time)| empty.saturating_sub(media_time))
     }
 
-    /// Returns the presentation time of the frame with this composition time. Audio before the start is for the decoder only.
+    /// Returns the presentation time of the frame with this composition time. AAC before the start is for the decoder only.
     pub(super) fn presented(&self, cts: i64) -> i64 {
         let ticks = cts.saturating_add(self.shift());
-        if &self.handler == b"soun" { ticks.max(0) } else { ticks }
+        if &self.format == b"mp4a" { ticks.max(0) } else { ticks }
     }
 
     /// Returns the composition time of the frame that is presented at `at` microseconds, where edits only shift samples.
