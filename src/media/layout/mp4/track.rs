@@ -177,10 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn audio_before_the_start_is_not_presented() {
-        let track = TestTrack { handler: b"soun", others: vec![elst(&[[60, 7]])], ..TestTrack::default() };
-        let movie = one_track(&track);
-        let movie = Movie::parse(&movie).unwrap();
-        assert_eq!((movie.tracks[0].presented(2), movie.tracks[0].presented(9)), (0, 2));
+    fn only_aac_before_the_start_is_not_presented() {
+        for (format, presented) in [(b"mp4a", 0), (b"ac-3", -5)] {
+            let others = vec![elst(&[[60, 7]])];
+            let movie = one_track(&TestTrack { handler: b"soun", format, others, ..TestTrack::default() });
+            let movie = Movie::parse(&movie).unwrap();
+            let times = [2, 9].map(|time| movie.tracks[0].presented(time));
+            assert_eq!(times, [presented, 2]);
+        }
     }
 }
