@@ -200,7 +200,7 @@ impl<'r> Media<'r> {
     }
 
     fn opening(&self) -> Opening {
-        Opening::new(&self.limits, self.layout.reads_named_fragments())
+        Opening::new(&self.limits, &self.layout)
     }
 
     /// Returns the frame, and whether no part of the file that is still hidden can contain an earlier one. Returns `None` when the frame is

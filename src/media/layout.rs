@@ -134,6 +134,11 @@ impl Layout {
         self.as_mp4()?.keys_behind()
     }
 
+    /// Returns whether the first packet of a stream is known to have no timestamp.
+    pub(crate) fn lacks_times(&self) -> bool {
+        matches!(&self.family, Family::Matroska(planner) if planner.lacks_times())
+    }
+
     /// Returns whether libavformat sees only a part of the file, so that its totals are wrong.
     pub(crate) fn is_partial(&self) -> bool {
         self.view().is_some()

@@ -201,7 +201,7 @@ impl<'r> Media<'r> {
         };
         let wanted = options.wanted_frame().and_then(wanted);
         let layout = Layout::look(&mut input, &limits, wanted)?;
-        let opening = Opening::new(&limits, layout.reads_named_fragments());
+        let opening = Opening::new(&limits, &layout);
         let mut container = Container::open(input, opening.max_streams, &opening.options)
             .map_err(|OpenError { error, source }| refused(&source, error))?;
         container.input_mut().check()?;

@@ -44,7 +44,7 @@ pub(in crate::media) fn prepare(
     if format_name.starts_with("mov") {
         container.read_packets_directly();
     }
-    if handling(&format_name).headers_suffice && headers_are_complete(container) {
+    if handling(&format_name).headers_suffice && headers_are_complete(container) && !opening.lacks_times {
         return Ok(None);
     }
     if format_name == "mpegts" {

@@ -7,6 +7,7 @@ use crate::media::error::Error;
 use crate::media::ffi::AvError;
 use crate::media::ffi::stream::{DECODERS, MediaType};
 use crate::media::input::{Container, Input};
+use crate::media::layout::Layout;
 use crate::source::ByteRange;
 
 /// The permitted demuxers, regardless of what else a system FFmpeg contains: none that opens other files or lists of files.
@@ -27,12 +28,15 @@ pub(in crate::media) struct Opening {
     pub(in crate::media) max_streams: u32,
     /// Whether libavformat reads a fragment only when an index leads to it.
     pub(in crate::media) reads_named_fragments: bool,
+    /// Whether first packets without timestamps are known to exist, so that libavformat must compute the start of the streams.
+    pub(in crate::media) lacks_times: bool,
     /// Options for libavformat.
     pub(in crate::media) options: Vec<(&'static CStr, &'static CStr)>,
 }
 
 impl Opening {
-    pub(in crate::media) fn new(limits: &Limits, reads_named_fragments: bool) -> Self {
+    pub(in crate::media) fn new(limits: &Limits, layout: &Layout) -> Self {
+        let (reads_named_fragments, lacks_times) = (layout.reads_named_fragments(), layout.lacks_times());
         let mut options = vec![
             (c"format_whitelist", DEMUXERS),
             (c"protocol_whitelist", NO_PROTOCOL),
@@ -43,7 +47,12 @@ impl Opening {
         if reads_named_fragments {
             options.push((c"seek_streams_individually", c"0"));
         }
-        Self { max_streams: limits.max_streams.saturating_add(1), reads_named_fragments, options }
+        Self {
+            max_streams: limits.max_streams.saturating_add(1),
+            reads_named_fragments,
+            lacks_times,
+            options,
+        }
     }
 
     /// Returns these options with an additional one.

@@ -10,6 +10,8 @@ use crate::media::ffi::packet::Packet;
 use crate::media::ffi::stream::{MediaType, Stream};
 use crate::media::input::Container;
 use crate::media::layout::Layout;
+use crate::media::ratio::Ratio;
+use crate::media::timeline;
 
 /// Maximum number of packets, and of bytes of packets, that are read to learn properties that headers do not contain.
 const MAX_PACKETS: usize = 100;
@@ -90,16 +92,26 @@ pub(in crate::media) fn stream_start(
     layout: &Layout,
     pending: &VecDeque<Packet>,
 ) -> Option<i64> {
-    // Samples before zero are priming, and inaudible. In fragments, libavformat knows this of AAC only.
-    let counts_priming =
-        stream.codec_name() != Some("aac") && layout.mp4().is_some_and(|layout| layout.fragmented);
+    // Samples before zero are priming, and inaudible. In fragments, libavformat knows this of AAC only, and adds the duration of the priming
+    // even where the first fragment is a later one.
     let of_index = || {
         let first = stream.first_index_timestamp()?;
-        Some(if counts_priming { first } else { first.max(0) })
+        match layout.mp4().is_some_and(|layout| layout.fragmented) {
+            false => Some(first.max(0)),
+            true if stream.codec_name() != Some("aac") => Some(first),
+            true => Some(first.saturating_add(priming(stream)).max(0)),
+        }
     };
     let told = stream.start_pts().or_else(of_index);
     told.or_else(|| layout.stream_start(index, stream.id())).or_else(|| {
         let own = pending.iter().filter(|packet| packet.stream_index() == Some(index));
         own.filter_map(|packet| packet.pts().or_else(|| packet.dts())).min()
     })
+}
+
+/// Returns the duration of the samples before the presentation of an audio stream, in ticks.
+fn priming(stream: Stream<'_>) -> i64 {
+    let rate = stream.audio().sample_rate.and_then(|rate| i32::try_from(rate).ok()).unwrap_or(0);
+    let samples = Ratio { num: 1, den: rate };
+    timeline::rescale(stream.initial_padding(), samples, stream.time_base().into()).unwrap_or(0)
 }

@@ -253,6 +253,11 @@ impl<'c> Stream<'c> {
         timestamp(field!(entry, timestamp))
     }
 
+    /// Returns the number of samples before the presentation of an audio stream, which are for the decoder only.
+    pub(crate) fn initial_padding(self) -> i64 {
+        field!(self.parameters, initial_padding).into()
+    }
+
     /// Returns the duration in ticks, including a declared zero.
     pub(crate) fn stated_duration_ts(self) -> Option<i64> {
         timestamp(field!(self.stream, duration)).filter(|&ticks| ticks >= 0)

@@ -21,7 +21,7 @@ use crate::limits::Limit;
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
 use cues::falls;
-use head::Head;
+use head::{Head, Track};
 use ids::{CLUSTER, CUE_POINT, EBML, INFO, SEEK_HEAD, TRACKS};
 
 /// Number of bytes read first.
@@ -204,6 +204,12 @@ impl Matroska {
     /// picture.
     pub(super) fn has_streams(&self, streams: usize) -> bool {
         self.head.as_ref().is_some_and(|head| streams >= head.tracks.len())
+    }
+
+    /// Returns whether the first block of a stream has no time.
+    pub(super) fn lacks_times(&self) -> bool {
+        let lacks_time = |track: &Track| track.has_begun && track.start.is_none();
+        self.head.as_ref().is_some_and(|head| head.tracks.iter().any(lacks_time))
     }
 
     /// Returns the first presentation time of a stream in its ticks, if its first block was read.

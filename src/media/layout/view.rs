@@ -7,6 +7,14 @@
 
 use std::collections::BTreeMap;
 
+use super::gop::Sample;
+
+/// The number of frames whose presentation delays are taken for those of the whole file, the same where the durations of frames differ,
+/// and the same for each fragment.
+const ENOUGH_FRAMES: u32 = 32;
+const ENOUGH_VARIABLE_FRAMES: u32 = 512;
+const ENOUGH_FRAMES_OF_FRAGMENT: u32 = 2;
+
 /// A view of a fragmented file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct View {
@@ -49,6 +57,37 @@ impl Span {
     /// Begins with the composition time of a frame, the first one of the track if `is_first`.
     pub(super) fn new(shift: i64, time: i64, is_first: bool) -> Self {
         Self { shift, start: is_first.then_some(time), last: time, least: i64::MAX, end: 0, is_whole: false }
+    }
+}
+
+/// What the first fragments show of the presentation delays of a track.
+#[derive(Debug, Default)]
+pub(super) struct Delays {
+    frames: u32,
+    is_signed: bool,
+    /// Decoding time of the last frame, and its distance from the frame before.
+    last: Option<i64>,
+    interval: Option<i64>,
+    /// Whether these distances differ by more than rounding.
+    is_variable: bool,
+}
+
+impl Delays {
+    /// Adds the samples of a fragment. `is_signed` tells whether they may be presented before they are decoded.
+    pub(super) fn add(&mut self, samples: &[Sample], is_signed: bool) {
+        self.is_signed |= is_signed;
+        for sample in samples {
+            let interval = self.last.map(|last| sample.dts.saturating_sub(last));
+            let differ = self.interval.zip(interval).is_some_and(|(one, next)| one.abs_diff(next) > 1);
+            (self.frames, self.is_variable) = (self.frames.saturating_add(1), self.is_variable || differ);
+            (self.last, self.interval) = (Some(sample.dts), interval);
+        }
+    }
+
+    /// Returns whether later frames are unlikely to be presented earlier, after `fragments` were read.
+    pub(super) fn are_known(&self, fragments: u32) -> bool {
+        let enough = if self.is_variable { ENOUGH_VARIABLE_FRAMES } else { ENOUGH_FRAMES };
+        !self.is_signed || self.frames >= fragments.saturating_mul(ENOUGH_FRAMES_OF_FRAGMENT).max(enough)
     }
 }
 

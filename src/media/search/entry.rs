@@ -107,7 +107,9 @@ impl Search<'_, '_> {
     /// Moves to the first packet, unless the position is there already.
     fn enter_start(&mut self, goal: Pts) -> Result<Entered, Error> {
         let is_fresh = self.units.stream.is_at_start;
-        if !is_fresh && !self.rewind() {
+        // After a seek, packets without timestamps get none.
+        let lacks_times = self.units.stream.opening.lacks_times;
+        if !is_fresh && (lacks_times || !self.rewind()) {
             self.reopen()?;
         }
         self.request_up_to(goal);

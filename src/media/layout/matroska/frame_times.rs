@@ -1,6 +1,6 @@
 //! The times of the first frames, in the first bytes of the file: they reveal the frame rate of a track that declares none.
 
-use super::head::{Head, block_head};
+use super::head::{Head, block_head, block_time};
 use super::ids::{CLUSTER, TIMESTAMP, TYPE_VIDEO};
 use crate::media::layout::ebml::{ELEMENT_WORK, big_endian, element};
 use crate::media::layout::planner::Pause;
@@ -27,14 +27,13 @@ pub(super) fn read(head: &mut Head, seen: &Seen, bytes: &[u8]) -> Result<(), Pau
         seen.spend(ELEMENT_WORK)?;
         let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..));
         let Some((rest, found)) = rest.and_then(|rest| Some((rest, element(rest, 0)?))) else { break };
-        let time = |relative: i16| i64::try_from(cluster_time?).ok()?.checked_add(relative.into());
         if found.id == TIMESTAMP {
             cluster_time = found.content_in(rest).and_then(big_endian);
         } else if let Some((number, relative, _)) = block_head(rest, found)
             && let Some(track) = is_wanted(number, head).and_then(|index| head.tracks.get_mut(index))
             && track.frames.times.len() < MAX_FRAMES
         {
-            track.frames.times.extend(time(relative));
+            track.frames.times.extend(cluster_time.and_then(|cluster| block_time(cluster, relative)));
         }
         // The content of a cluster is examined, that of other elements is not.
         let end = if found.id == CLUSTER { Some(found.content) } else { found.end() };

@@ -50,7 +50,8 @@ pub(super) struct Track {
     pub(super) number: u64,
     pub(super) kind: u64,
     pub(super) rank: u64,
-    /// First presentation time in ticks, and size of the first block in bytes.
+    /// Whether the first block was read, its presentation time in ticks, and its size in bytes.
+    pub(super) has_begun: bool,
     pub(super) start: Option<i64>,
     pub(super) first_bytes: u64,
     /// First bytes of the first block's frame, as far as they were read; empty where blocks contain several frames.
@@ -125,8 +126,7 @@ impl Head {
 
     /// Walks over the headers of blocks until the start of each video or audio track is known.
     pub(super) fn read_starts(&mut self, seen: &Seen, with_cues: bool) -> Result<(), Pause> {
-        let is_unknown =
-            |track: &Track| matches!(track.kind, TYPE_VIDEO | TYPE_AUDIO) && track.start.is_none();
+        let is_unknown = |track: &Track| matches!(track.kind, TYPE_VIDEO | TYPE_AUDIO) && !track.has_begun;
         while let Some(at) = self.blocks.at.filter(|&at| at < seen.size() && self.blocks.count < MAX_BLOCKS) {
             if !self.tracks.iter().any(is_unknown) {
                 break;
@@ -162,10 +162,11 @@ impl Head {
         let (number, relative, content) = block_head(bytes, found)?;
         // The delay of an audio codec (`CodecDelay`) moves its blocks to earlier times. The samples that the decoder discards
         // because of the delay move the start back again.
-        let time = i64::try_from(self.blocks.cluster_time?).ok()?.checked_add(relative.into())?;
+        let time = block_time(self.blocks.cluster_time?, relative);
         let track = self.tracks.iter_mut().find(|track| track.number == number)?;
-        if track.start.is_none() {
-            (track.start, track.first_bytes) = (Some(time), found.size.unwrap_or(0));
+        if !track.has_begun {
+            (track.has_begun, track.start) = (true, time);
+            track.first_bytes = found.size.unwrap_or(0);
             track.first_content = content.to_vec();
         }
         Some(())
@@ -184,6 +185,11 @@ impl Head {
         let next = self.named.iter().map(|(_, offset)| *offset).filter(|&offset| offset > place).min();
         next.unwrap_or(size).min(start.saturating_add(MAX_TRAILER))
     }
+}
+
+/// Returns the presentation time of a block in ticks. In libavformat, a block before zero has no time (`matroska_parse_block`).
+pub(super) fn block_time(cluster: u64, relative: i16) -> Option<i64> {
+    i64::try_from(cluster).ok()?.checked_add(relative.into()).filter(|&time| time >= 0)
 }
 
 /// Reads the header of a block (RFC 9559, 10.1) in an element: the track's number, the time relative to the cluster, and the
@@ -259,6 +265,7 @@ fn tracks(seen: &Seen, content: &[u8]) -> Result<Vec<Track>, Pause> {
                 number: number.unwrap_or(0),
                 kind,
                 rank,
+                has_begun: false,
                 start: None,
                 first_bytes: 0,
                 first_content: Vec::new(),

@@ -19,7 +19,7 @@ use crate::media::layout::boxes::parse_header;
 use crate::media::layout::filter::HeaderFilter;
 use crate::media::layout::gop::{Manner, Route, rescale};
 use crate::media::layout::planner::{Pause, Plan};
-use crate::media::layout::view::{Span, View};
+use crate::media::layout::view::{Delays, Span, View};
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
@@ -59,6 +59,8 @@ pub(super) struct Chain {
     moof_bytes: u64,
     /// End of the fragments that show the start of each track.
     opening: u64,
+    /// The presentation delays of the main track until then.
+    delays: Delays,
     tail: Tail,
     /// The fragments that an index at the end lists, and the position up to which their headers were requested.
     named: RandomAccess,
@@ -171,11 +173,14 @@ impl Chain {
         let is_enough = |chain: &Self| {
             let is_seen = |track: &Track| chain.view.spans.contains_key(&track.id);
             let is_far = chain.next.saturating_sub(chain.first) > READ_THROUGH;
-            let max_fragments = match is_far || chain.movie.main_track().is_none_or(is_seen) {
+            let is_main_seen =
+                chain.movie.main_track().is_none_or(is_seen) && chain.knows_delays(seen.size());
+            let max_fragments = match is_far || is_main_seen {
                 true => MAX_FIRST_FRAGMENTS,
                 false => MAX_FRAGMENTS_BEFORE_MAIN,
             };
-            chain.count >= max_fragments || (chain.count > 0 && chain.movie.media().all(is_seen))
+            let is_seen = chain.movie.media().all(is_seen) && (is_far || is_main_seen);
+            chain.count >= max_fragments || (chain.count > 0 && is_seen)
         };
         if self.view.beginning > 0 {
             return Ok(());
@@ -192,6 +197,13 @@ impl Chain {
         self.view.beginning = if self.view.is_indexed { seen.size() } else { self.next };
         self.view.visible = self.view.beginning;
         Ok(())
+    }
+
+    /// Returns whether the presentation delays of the main track are likely to be known. libavformat shifts all times of the track by the
+    /// least of those that it read; where an index lists several fragments, it reads few of them.
+    fn knows_delays(&self, size: u64) -> bool {
+        let is_listed = |index: &SegmentIndex| index.entries.len() > 1 && index.end.1 <= size;
+        self.delays.are_known(self.count) || self.indexes.iter().any(is_listed)
     }
 
     /// Returns whether an index lists the fragments.
@@ -333,8 +345,10 @@ impl Chain {
             self.next = end;
         };
         let (offset, moof_end) = (self.next, self.next.saturating_add(moof_bytes));
-        let parts = self.read(seen, offset, true)?;
+        // The header is read once, after the last pause.
+        moof_at(seen, offset)?;
         let end = self.media_end(seen, moof_end)?;
+        let parts = self.read(seen, offset, true)?;
         let before = self.last.map_or(0, |link| link.end);
         self.moof_bytes = moof_bytes;
         let mut link = Link { bytes: end.saturating_sub(offset), end: before, ticks: 1 };
@@ -380,16 +394,17 @@ impl Chain {
     /// Reads the tracks of the fragment at `offset`, records their times, and adds up their declarations. `in_order` tells that all
     /// fragments before it were read.
     fn read(&mut self, seen: &Seen, offset: u64, in_order: bool) -> Result<Vec<TrackFragment>, Pause> {
-        let header = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
-        let header = header.filter(|header| header.size <= MAX_MOOF_BYTES).ok_or(Pause::Unknown)?;
-        let moof = seen.bytes(offset, header.size)?;
+        let moof = moof_at(seen, offset)?;
         self.counter.count(offset, moof, seen.work())?;
-        seen.spend(header.size)?;
+        seen.spend(moof.len() as u64)?;
         let parts = read_fragment(moof, offset, &self.movie).ok_or(Pause::Unknown)?;
         for part in &parts {
             let Some(first) = part.samples.first() else { continue };
             let track = self.movie.track(part.track_id);
             let is_video = track.is_some_and(|track| &track.handler == b"vide");
+            if self.opening == 0 && self.movie.main_track().is_some_and(|main| main.id == part.track_id) {
+                self.delays.add(&part.samples, part.is_signed);
+            }
             if is_video && self.key_bytes == 0 {
                 self.key_bytes = first.size.into();
                 self.key_delay = u64::try_from(first.cts.saturating_sub(first.dts)).unwrap_or(0);
@@ -414,7 +429,8 @@ impl Chain {
     /// Returns the number of bytes to request at the next fragment: its header, or all bytes up to the likely position of the wanted frame.
     fn window(&self) -> u64 {
         if self.route.is_none() {
-            return FIRST_MOOF_BYTES;
+            // Twice as many bytes as before, so that many small fragments take few requests.
+            return self.next.saturating_sub(self.first).clamp(FIRST_MOOF_BYTES, READ_THROUGH);
         }
         if let Some((offset, guess, _)) = self.look_up(self.wanted) {
             return if offset == self.next { guess } else { self.header_bytes() };
@@ -461,25 +477,31 @@ impl Chain {
         Ok(())
     }
 
-    /// Takes the ends of tracks from the indexes directly before the last fragment, at `offset`: where these indexes reach the end of the
-    /// file, libavformat does not read that fragment.
+    /// Takes the ends of tracks from the indexes directly before the last fragment, at `offset`. Where these indexes reach the end of the
+    /// file, libavformat does not read that fragment. It takes the number of ticks as it is, whatever clock the index has.
     fn end_by_index(&mut self, seen: &Seen, offset: u64) -> Result<(), Pause> {
         let found = indexes_before(seen, offset)?;
         let Some(first) = found.first() else { return Ok(()) };
-        if first.covers_file(seen)? {
-            for (&track, span) in &mut self.view.spans {
+        let is_complete = first.covers_file(seen)?;
+        let end_of = |index: &SegmentIndex| i64::try_from(index.end.0).unwrap_or(i64::MAX);
+        let scale = |id: u32| self.movie.track(id).map_or(1, |track| track.timescale);
+        for (&track, span) in &mut self.view.spans {
+            if let Some(own) = found.iter().find(|index| index.track_id == track) {
+                span.end = if is_complete { end_of(own) } else { span.end.max(end_of(own)) };
+            } else if is_complete && !self.indexed.contains(&track) {
                 // Tracks without any index of their own end with the first track that has one.
-                let own = found.iter().find(|index| index.track_id == track);
-                let Some(index) = own.or_else(|| Some(first).filter(|_| !self.indexed.contains(&track)))
-                else {
-                    continue;
-                };
-                let scale = self.movie.track(track).map_or(1, |track| track.timescale);
-                span.end = rescale(i64::try_from(index.end.0).unwrap_or(i64::MAX), scale, index.timescale);
+                span.end = rescale(end_of(first), scale(track), scale(first.track_id));
             }
         }
         Ok(())
     }
+}
+
+/// Returns the bytes of the header of the fragment at `offset`.
+fn moof_at(seen: &Seen, offset: u64) -> Result<&[u8], Pause> {
+    let header = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
+    let header = header.filter(|header| header.size <= MAX_MOOF_BYTES).ok_or(Pause::Unknown)?;
+    seen.bytes(offset, header.size)
 }
 
 #[cfg(test)]
@@ -760,17 +782,40 @@ mod tests {
 
     #[test]
     fn a_later_fragment_may_contain_an_earlier_frame() {
-        // The second frame of the first fragment is presented at 100, those of the second fragment at 40, 35 and 50.
-        let fragments = [&[0, 90, 0][..], &[10, -5, 0], &[0, 0], &[0, 0], &[0, 0], &[0, 0], &[0, 0]];
-        let times = [0, 30, 60, 80, 100, 120, 140];
+        // The first fragment has enough frames to know how early frames are presented. The second frame of the next one is presented at
+        // 420, those of the fragment after it at 360, 355 and 370.
+        let settled = [&[0; 31][..], &[-5]].concat();
+        let fragments =
+            [&settled[..], &[0, 90, 0], &[10, -5, 0], &[0, 0], &[0, 0], &[0, 0], &[0, 0], &[0, 0]];
+        let times = [0, 320, 350, 380, 400, 420, 440, 460];
         let pictures = times.into_iter().zip(fragments).map(|(time, offsets)| fragment(1, time, offsets));
-        let all: Vec<_> = [fragment(2, 0, &[0; 16])].into_iter().chain(pictures).collect();
+        let all: Vec<_> = [fragment(2, 0, &[0; 48])].into_iter().chain(pictures).collect();
         let (file, ends) = file_of(&all);
         let visible = |at: i64| view(&file, &mut Mp4::new(&Limits::default(), None), at * 1000 - 1).visible;
-        // Wanted after 20: 35 is in the second fragment.
-        assert_eq!(visible(25), ends[2]);
-        // Wanted after 55: the first fragment contains 100, but 60 is in the third.
-        assert_eq!(visible(56), ends[3]);
+        // Wanted after 340: 355 is in the third fragment of pictures.
+        assert_eq!(visible(345), ends[3]);
+        // Wanted after 375: the second fragment contains 420, but 380 is in the fourth.
+        assert_eq!(visible(376), ends[4]);
+    }
+
+    #[test]
+    fn the_opening_shows_how_early_frames_may_be_presented() {
+        // 60 fragments of pictures behind one of sound. Returns the number of visible ones.
+        let opening = |frames: u32, gap: u32, is_signed: bool| {
+            let delays = vec![0; usize::try_from(frames).unwrap()];
+            let pictures = (0..60).map(|number| fragment(1, number * (10 * frames + gap), &delays));
+            let all: Vec<_> = [fragment(2, 0, &[0; 200])].into_iter().chain(pictures).collect();
+            let (mut file, ends) = file_of(&all);
+            let runs: Vec<usize> = (4..file.len()).filter(|&at| file[at - 4..at] == *b"trun").collect();
+            runs.into_iter().for_each(|version| file[version] = u8::from(is_signed));
+            let opened = view(&file, &mut Mp4::new(&Limits::default(), None), 0).beginning;
+            ends.iter().position(|end| *end == opened)
+        };
+        // Frames cannot be presented before they are decoded.
+        assert_eq!((opening(1, 0, false), opening(8, 0, false)), (Some(1), Some(1)));
+        // One frame in each fragment; eight; as many as are enough; and eight of different durations.
+        assert_eq!((opening(1, 0, true), opening(8, 0, true)), (Some(60), Some(4)));
+        assert_eq!((opening(32, 0, true), opening(8, 5, true)), (Some(1), Some(60)));
     }
 
     #[test]

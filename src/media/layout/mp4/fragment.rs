@@ -8,7 +8,6 @@ use crate::media::layout::gop::Sample;
 const MAX_TRACKS: usize = 4096;
 /// Maximum number of samples in one fragment. A table of identical samples takes no bytes.
 const MAX_SAMPLES: usize = 1 << 18;
-
 /// One track's part of a fragment (ISO/IEC 14496-12, 8.8.6).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TrackFragment {
@@ -17,6 +16,8 @@ pub(super) struct TrackFragment {
     pub(super) samples: Vec<Sample>,
     /// Decoding time of the next sample.
     pub(super) end_dts: i64,
+    /// Whether samples may be presented before they are decoded: their offsets are signed (`trun`, version 1).
+    pub(super) is_signed: bool,
 }
 
 /// Reads the tracks of a whole `moof` box that begins at `offset`, in the order of the file. A track may occur more than once.
@@ -41,7 +42,7 @@ impl Reader<'_> {
     fn read_track(&mut self, traf: &[u8]) -> Option<TrackFragment> {
         // The defaults of its samples, and the base of data offsets.
         let (mut header, mut is_placed) = (None, false);
-        let mut track = TrackFragment { track_id: 0, samples: Vec::new(), end_dts: 0 };
+        let mut track = TrackFragment { track_id: 0, samples: Vec::new(), end_dts: 0, is_signed: false };
         for (kind, content) in contents(traf) {
             match &kind {
                 b"tfhd" => header = self.read_header(content),
@@ -89,6 +90,7 @@ impl Reader<'_> {
         const NON_SYNC_OR_DEPENDENT: u32 = 0x101_0000;
         let mut fields = Fields::new(trun)?;
         let count = usize::try_from(fields.take()?).ok()?;
+        track.is_signed |= fields.version > 0;
         self.samples_left = self.samples_left.checked_sub(count)?;
         let mut offset = base.checked_add_signed(fields.take_if(0x1, 0)?.cast_signed().into())?;
         let first_flags = fields.take_if(0x4, defaults.flags)?;

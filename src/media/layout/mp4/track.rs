@@ -89,10 +89,12 @@ impl Track {
         self.edit.map_or(0, |(empty, media_time)| empty.saturating_sub(media_time))
     }
 
-    /// Returns the presentation time of the frame with this composition time. AAC before the start is for the decoder only.
+    /// Returns the presentation time of the first frame, with this composition time. The AAC samples before the media time of the edit are
+    /// for the decoder only: libavformat adds their duration, whatever frame is the first.
     pub(super) fn presented(&self, cts: i64) -> i64 {
-        let ticks = cts.saturating_add(self.shift());
-        if &self.format == b"mp4a" { ticks.max(0) } else { ticks }
+        let (empty, media_time) = self.edit.unwrap_or_default();
+        let skipped = if &self.format == b"mp4a" { 0 } else { media_time };
+        cts.saturating_add(empty).saturating_sub(skipped)
     }
 
     /// Returns the composition time of the frame that is presented at `at` microseconds, where edits only shift samples.
@@ -177,13 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn only_aac_before_the_start_is_not_presented() {
-        for (format, presented) in [(b"mp4a", 0), (b"ac-3", -5)] {
+    fn the_start_of_aac_includes_its_priming() {
+        for (format, starts) in [(b"mp4a", [2, 9]), (b"ac-3", [-5, 2])] {
             let others = vec![elst(&[[60, 7]])];
             let movie = one_track(&TestTrack { handler: b"soun", format, others, ..TestTrack::default() });
             let movie = Movie::parse(&movie).unwrap();
             let times = [2, 9].map(|time| movie.tracks[0].presented(time));
-            assert_eq!(times, [presented, 2]);
+            assert_eq!(times, starts);
         }
     }
 }
