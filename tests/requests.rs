@@ -476,7 +476,7 @@ fn media_data(file: &[u8]) -> Vec<usize> {
     while let Some(header) = file.get(at..at + 8) {
         let size = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
         if &header[4..] == b"mdat" {
-            places.extend(at + 8..(at + size).saturating_sub(DAMAGE));
+            places.extend(at + 8..(at + size).min(file.len()).saturating_sub(DAMAGE));
         }
         at += size.max(8);
     }

@@ -67,6 +67,17 @@ def write(root: Box) -> bytes:
     return b"".join(child.bytes() for child in root.children)
 
 
+def without_fragments(data: bytes, count: int, at_end: bool = False) -> bytes:
+    """Removes the first fragments, or moves them behind the others. An index at the end of the file stays as it is."""
+    root = parse(data)
+    pairs = [place for place, child in enumerate(root.children) if child.kind == b"moof"]
+    first, last = pairs[0], pairs[count]
+    moved, root.children[first:last] = root.children[first:last], []
+    if at_end:
+        root.children += moved
+    return write(root)
+
+
 def full(kind: bytes, *fields: int, version: int = 0, flags: int = 0) -> Box:
     """Builds a full box whose fields are unsigned 32-bit numbers (a negative number is written in two's complement)."""
     head = struct.pack(">I", version << 24 | flags)

@@ -13,6 +13,14 @@ def broken() -> None:
     derived("truncated_mdat.mp4", "40 % of h264_front.mp4: ends before 5 s", "cut", "h264_front.mp4",
             lambda data: data[: len(data) * 2 // 5])  # fmt: skip
     derived("truncated_mkv.mkv", "half of h264.mkv", "cut", "h264.mkv", lambda data: data[: len(data) // 2])
+    derived("frag_dash_cut.mp4", "ends inside a fragment: the last sidx names a later end", "cut", "h264_frag_dash.mp4",
+            lambda data: data[: data.rindex(b"sidx") + 1200])  # fmt: skip
+    fragments = (*X264, "-g", "10", *AAC, "-movflags", "+delay_moov+frag_keyframe+default_base_moof")
+    sound = (*pattern("96x64"), *tone())
+    patched("frag_late.mp4", "a recording that began late: no first fragments, and an mfra with wrong positions", "libx264, fragments removed",
+            lambda data: boxes.without_fragments(data, 2), *fragments, source=sound)  # fmt: skip
+    patched("frag_disorder.mp4", "the first fragments are the last", "libx264, fragments moved",
+            lambda data: boxes.without_fragments(data, 3, at_end=True), *fragments, "-shortest", source=sound)  # fmt: skip
     cut_packets()
     derived("x_truncated_moov.mp4", "ends inside the moov", "h264_front.mp4, cut", "h264_front.mp4",
             lambda data: data[: data.index(b"moov") + 700])  # fmt: skip

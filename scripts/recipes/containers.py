@@ -37,8 +37,14 @@ def containers() -> None:
     ac3 = ("-c:a", "ac3", "-b:a", "48k", "-ac", "1", "-shortest", "-movflags", "+delay_moov+frag_keyframe")
     video("frag_ac3.mp4", "fragments of 1 s with AC-3: FFmpeg counts times from the first sample, which is inaudible", *X264, "-g", "10", *ac3,
           source=(*pattern("96x64"), *tone(rate="48000")))  # fmt: skip
+    video("frag_signed.mp4", "CMAF, one frame in each fragment: frames later in the file show how far FFmpeg shifts all times",
+          *X264, *GOP, "-bf", "3", "-vf", r"select=gt(random(1)\,0.4)", "-fps_mode", "vfr", *AAC, "-movflags", "+cmaf+frag_every_frame",
+          source=(*pattern("96x64", seconds="4"), *tone(seconds="4")))  # fmt: skip
     video("h264.mkv", "Matroska, with Opus", *X264, *GOP, "-c:a", "libopus", "-b:a", "24k",
           "-shortest", source=(*pattern(), *tone(rate="48000")))  # fmt: skip
+    before = ("-output_ts_offset", "-1", "-avoid_negative_ts", "disabled")
+    video("before_zero.mkv", "the first second is before zero: FFmpeg computes its times from later ones", *X264, *GOP, *before,
+          source=pattern("96x64"))  # fmt: skip
     video("h264.ts", "MPEG-TS that starts at 100 s", *h264, "-output_ts_offset", "100", source=sound)
     late = ("-itsoffset", "1.5", *pattern(size="96x64", seconds="6"), *tone())
     video("aac.m2ts", "AAC as private data, which the content reveals; the sound begins first", *X264, *GOP, *AAC, source=late)

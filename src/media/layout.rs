@@ -288,9 +288,14 @@ impl Layout {
         }
     }
 
-    /// Returns whether the file is known to have no index, after a frame was planned.
+    /// Returns whether the file is known to have no index by time, after a frame was planned: libavformat's index lists fragments in the
+    /// order of the file.
     pub(crate) fn has_no_index(&self) -> bool {
-        matches!(&self.family, Family::Matroska(planner) if planner.has_no_cues)
+        match &self.family {
+            Family::Matroska(planner) => planner.has_no_cues,
+            Family::Mp4(planner) => planner.is_disordered,
+            Family::Unknown => false,
+        }
     }
 
     /// Returns whether libavformat reads a fragment only when an index leads to it.

@@ -31,6 +31,8 @@ pub(super) struct Mp4 {
     walk: Walk,
     /// The fragments of a file that describes samples only in fragments. `None` once the layout is not as expected.
     chain: Option<Chain>,
+    /// Whether a fragment comes before the fragments of earlier frames.
+    pub(super) is_disordered: bool,
     /// The wanted track, and the time of the wanted frame in microseconds.
     track: Option<u32>,
     at: Option<i64>,
@@ -58,9 +60,11 @@ impl Planner for Mp4 {
             );
         };
         chain.manner = self.manner;
+        track.into_iter().for_each(|track| chain.follow(track));
         let result = chain.step(seen, wanted);
         if result == Err(Pause::Unknown) {
             // libavformat reads everything from here on.
+            self.is_disordered |= chain.view.is_disordered;
             (self.chain, self.walk.only_fragments) = (None, false);
             return self.step(seen);
         }
@@ -69,7 +73,7 @@ impl Planner for Mp4 {
 
     fn take_hidden(&mut self) -> Vec<ByteRange> {
         let mut hidden = self.walk.counter.take_hidden();
-        hidden.extend(self.chain.iter_mut().flat_map(Chain::take_hidden));
+        hidden.extend(self.chain.iter_mut().flat_map(|chain| chain.counter.take_hidden()));
         hidden
     }
 }
@@ -77,7 +81,14 @@ impl Planner for Mp4 {
 impl Mp4 {
     /// Begins with the bytes for opening the file, and with the frame at `at`, in microseconds from the start, if one is wanted.
     pub(super) fn new(limits: &Limits, at: Option<i64>) -> Self {
-        Self { walk: Walk::new(limits), chain: None, track: None, at, manner: Manner::default() }
+        Self {
+            walk: Walk::new(limits),
+            chain: None,
+            is_disordered: false,
+            track: None,
+            at,
+            manner: Manner::default(),
+        }
     }
 
     /// Plans for the frame at `at` of the track with this number, or else of the track that most likely provides the picture.
@@ -95,7 +106,7 @@ impl Mp4 {
 
     /// Returns whether the frames of fragments can be planned ahead of their turn.
     pub(super) fn names_fragments(&self) -> bool {
-        self.chain.as_ref().is_some_and(Chain::names_fragments)
+        self.chain.as_ref().is_some_and(|chain| chain.view.is_indexed || !chain.named.is_empty())
     }
 
     /// Plans to make more of a fragmented file visible to libav. Returns `false` when libav sees all of it.

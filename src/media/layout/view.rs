@@ -34,6 +34,8 @@ pub(super) struct View {
     /// Whether an index covers the file, but has entries that stand for several fragments. libavformat would read only the first
     /// of them after a seek.
     pub(super) has_coarse_index: bool,
+    /// Whether a fragment comes before the fragments of earlier frames. libavformat must then see all of them.
+    pub(super) is_disordered: bool,
 }
 
 /// The known properties of one track, in its ticks.

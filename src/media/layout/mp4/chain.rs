@@ -15,7 +15,7 @@ use super::tail::Tail;
 use super::track::Track;
 use super::walk::{SIDX_BYTES, Walk};
 use crate::frame_request::Pick;
-use crate::media::layout::boxes::parse_header;
+use crate::media::layout::boxes::{be32, parse_header};
 use crate::media::layout::filter::HeaderFilter;
 use crate::media::layout::gop::{Manner, Route, rescale};
 use crate::media::layout::planner::{Pause, Plan};
@@ -45,7 +45,7 @@ const MAX_BETWEEN: u32 = 16;
 #[derive(Debug, Default)]
 pub(super) struct Chain {
     movie: Arc<Movie>,
-    counter: HeaderFilter,
+    pub(super) counter: HeaderFilter,
     /// Indexes before the fragments, and the tracks of those between the fragments that were passed.
     indexes: Vec<SegmentIndex>,
     indexed: BTreeSet<u32>,
@@ -63,7 +63,7 @@ pub(super) struct Chain {
     delays: Delays,
     tail: Tail,
     /// The fragments that an index at the end lists, and the position up to which their headers were requested.
-    named: RandomAccess,
+    pub(super) named: RandomAccess,
     asked: u64,
     /// The wanted track, its clock, and the wanted time in microseconds from the start.
     track: u32,
@@ -109,21 +109,13 @@ impl Chain {
         })
     }
 
-    /// Takes the parts of the file to hide from libav.
-    pub(super) fn take_hidden(&mut self) -> Vec<ByteRange> {
-        self.counter.take_hidden()
-    }
-
     /// Plans to make more fragments visible: twice as many as before.
     pub(super) const fn go_further(&mut self) {
         (self.next, self.further) = (self.view.visible, self.count);
     }
 
-    /// Continues until the plan is complete for the frame of a track at a time, in microseconds from the start.
+    /// Continues until the plan is complete for the frame of the followed track at a time, in microseconds from the start.
     pub(super) fn step(&mut self, seen: &Seen, wanted: Option<(&Track, i64)>) -> Result<Plan, Pause> {
-        if let Some((track, _)) = wanted {
-            self.follow(track);
-        }
         self.begin(seen)?;
         let was_indexed = self.view.is_indexed;
         while self.further > 0 && self.pass(seen)? {
@@ -161,7 +153,7 @@ impl Chain {
     }
 
     /// Changes to another track, if it differs.
-    fn follow(&mut self, track: &Track) {
+    pub(super) fn follow(&mut self, track: &Track) {
         if self.track != track.id {
             (self.track, self.timescale, self.last, self.goal) = (track.id, track.timescale, None, None);
             self.entries.clear();
@@ -173,14 +165,14 @@ impl Chain {
         let is_enough = |chain: &Self| {
             let is_seen = |track: &Track| chain.view.spans.contains_key(&track.id);
             let is_far = chain.next.saturating_sub(chain.first) > READ_THROUGH;
-            let is_main_seen =
-                chain.movie.main_track().is_none_or(is_seen) && chain.knows_delays(seen.size());
-            let max_fragments = match is_far || is_main_seen {
-                true => MAX_FIRST_FRAGMENTS,
-                false => MAX_FRAGMENTS_BEFORE_MAIN,
-            };
-            let is_seen = chain.movie.media().all(is_seen) && (is_far || is_main_seen);
-            chain.count >= max_fragments || (chain.count > 0 && is_seen)
+            // libavformat shifts all times of a track by the least of the presentation delays that it read. Where an index lists several
+            // fragments, it reads few of them.
+            let is_listed = |index: &SegmentIndex| index.entries.len() > 1 && index.end.1 <= seen.size();
+            let knows_delays = chain.delays.are_known(chain.count) || chain.indexes.iter().any(is_listed);
+            let knows_main = is_far || (knows_delays && chain.movie.main_track().is_none_or(is_seen));
+            let max_fragments = if knows_main { MAX_FIRST_FRAGMENTS } else { MAX_FRAGMENTS_BEFORE_MAIN };
+            let knows_all = knows_main && chain.movie.media().all(is_seen);
+            chain.count >= max_fragments || (chain.count > 0 && knows_all)
         };
         if self.view.beginning > 0 {
             return Ok(());
@@ -197,18 +189,6 @@ impl Chain {
         self.view.beginning = if self.view.is_indexed { seen.size() } else { self.next };
         self.view.visible = self.view.beginning;
         Ok(())
-    }
-
-    /// Returns whether the presentation delays of the main track are likely to be known. libavformat shifts all times of the track by the
-    /// least of those that it read; where an index lists several fragments, it reads few of them.
-    fn knows_delays(&self, size: u64) -> bool {
-        let is_listed = |index: &SegmentIndex| index.entries.len() > 1 && index.end.1 <= size;
-        self.delays.are_known(self.count) || self.indexes.iter().any(is_listed)
-    }
-
-    /// Returns whether an index lists the fragments.
-    pub(super) const fn names_fragments(&self) -> bool {
-        self.view.is_indexed || !self.named.is_empty()
     }
 
     /// Returns whether the next fragment may contain the wanted frame. A keyframe that is decoded at the wanted time may be the last one
@@ -229,6 +209,8 @@ impl Chain {
         // Without an index that libavformat uses, it also reads each fragment before.
         let named = self.look_up(wanted).filter(|_| self.view.is_indexed).map(|(offset, ..)| offset);
         self.next = named.or(known).unwrap_or(self.first);
+        // The fragment there is yet to be passed.
+        self.last = self.last.map(|last| Link { end: last.end.min(wanted), ..last });
     }
 
     /// Returns the composition time of the frame that is presented `at` microseconds from the start.
@@ -332,10 +314,8 @@ impl Chain {
             if &header.kind == b"sidx" {
                 let sidx = seen.bytes(self.next, SIDX_BYTES.min(end.saturating_sub(self.next)))?;
                 // Version and flags come first (8.16.3).
-                let track = usize::try_from(header.header_bytes)
-                    .ok()
-                    .and_then(|at| sidx.get(at..)?.get(4..8)?.first_chunk());
-                self.indexed.extend(track.map(|track| u32::from_be_bytes(*track)));
+                let fields = usize::try_from(header.header_bytes).ok().and_then(|at| sidx.get(at..));
+                self.indexed.extend(fields.and_then(|fields| be32(fields, 4)));
                 self.counter.count_index(self.next, sidx, header.header_bytes)?;
             }
             if &header.kind == b"moof" {
@@ -357,12 +337,18 @@ impl Chain {
             link.ticks = u64::try_from(part.end_dts.saturating_sub(begin)).unwrap_or(0).max(1);
             link.end = part.end_dts;
             let key = part.samples.iter().find(|sample| sample.is_sync);
-            let is_new = self.entries.last().is_none_or(|(_, last)| *last < offset);
-            self.entries.extend(key.filter(|_| is_new).map(|key| (key.cts, offset)));
+            let last = self.entries.last().copied();
+            if let Some(key) = key.filter(|_| last.is_none_or(|(_, last)| last < offset)) {
+                self.view.is_disordered |= last.is_some_and(|(last, _)| key.cts < last);
+                self.entries.push((key.cts, offset));
+            }
             if let Some(route) = &mut self.route {
                 part.samples.iter().for_each(|sample| route.add(sample));
                 route.close(part.end_dts);
             }
+        }
+        if self.view.is_disordered {
+            return Err(Pause::Unknown);
         }
         (self.last, self.next, self.count) = (Some(link), end, self.count.saturating_add(1));
         // After a seek, libavformat reads one fragment of each entry of the index, and would skip the others.
@@ -419,9 +405,7 @@ impl Chain {
                 span.least = span.least.min(sample.cts.saturating_sub(sample.dts));
             }
             // The duration from the end of the file may be less, and takes precedence.
-            if !knows_end {
-                span.end = span.end.max(part.end_dts);
-            }
+            span.end = if knows_end { span.end } else { span.end.max(part.end_dts) };
         }
         Ok(parts)
     }
@@ -429,8 +413,11 @@ impl Chain {
     /// Returns the number of bytes to request at the next fragment: its header, or all bytes up to the likely position of the wanted frame.
     fn window(&self) -> u64 {
         if self.route.is_none() {
-            // Twice as many bytes as before, so that many small fragments take few requests.
-            return self.next.saturating_sub(self.first).clamp(FIRST_MOOF_BYTES, READ_THROUGH);
+            // Many small fragments take few requests.
+            let passed = self.next.saturating_sub(self.first);
+            let are_small = passed < FIRST_MOOF_BYTES.saturating_mul(self.count.into());
+            return if are_small { passed.saturating_mul(4) } else { 0 }
+                .clamp(FIRST_MOOF_BYTES, READ_THROUGH);
         }
         if let Some((offset, guess, _)) = self.look_up(self.wanted) {
             return if offset == self.next { guess } else { self.header_bytes() };
@@ -464,8 +451,11 @@ impl Chain {
         let is_new = self.route.is_some() && !was_named;
         let more = if is_new { self.named_ranges(self.wanted) } else { Vec::new() };
         let last = last.map_err(|pause| pause.also(more))?;
+        let first = self.entries.first().map(|(first, _)| *first);
         for &offset in &last {
             let parts = self.read(seen, offset, false)?;
+            let mut own = parts.iter().filter(|part| part.track_id == self.track);
+            self.view.is_disordered |= own.any(|part| first > Some(part.end_dts));
             for (&track, span) in &mut self.view.spans {
                 span.is_whole |= parts.iter().any(|part| part.track_id == track);
             }
@@ -474,7 +464,7 @@ impl Chain {
             self.end_by_index(seen, offset)?;
         }
         self.view.knows_end = true;
-        Ok(())
+        if self.view.is_disordered { Err(Pause::Unknown) } else { Ok(()) }
     }
 
     /// Takes the ends of tracks from the indexes directly before the last fragment, at `offset`. Where these indexes reach the end of the
@@ -515,8 +505,7 @@ mod tests {
     use super::*;
     use crate::limits::Limits;
     use crate::media::layout::Family;
-    use crate::media::layout::gop::MICROSECONDS;
-    use crate::media::layout::gop::Sample;
+    use crate::media::layout::gop::{MICROSECONDS, Sample};
     use crate::media::layout::replay::Replay;
     use crate::media::layout::test_tables::*;
     use crate::{FrameReason, Media, OpenOptions};

@@ -20,7 +20,6 @@ const STEP: u64 = 128 << 10;
 const OVERLAP: u64 = 64;
 /// Maximum number of boxes that are followed from a fragment found in the tail.
 const MAX_LINKS: usize = 128;
-
 /// The work of following a box.
 const LINK_WORK: u64 = 16;
 
@@ -29,7 +28,7 @@ const LINK_WORK: u64 = 16;
 pub(super) enum Tail {
     #[default]
     Unknown,
-    /// A fragment begins here, if boxes lead from it to the end.
+    /// An index or the search found a fragment here, if boxes lead from it to the end.
     Named(u64),
     /// No fragment begins in the bytes from `until`, nor in the bytes between `from` and `at`. A fragment may begin at `candidate`:
     /// until it is known whether boxes lead from there to the end, the bytes before `at` are not searched again.
@@ -51,18 +50,23 @@ impl Tail {
         named: &mut RandomAccess,
     ) -> Result<Vec<u64>, Pause> {
         let size = seen.size();
+        let length = size.checked_div(PART_OF_FILE).unwrap_or(0).clamp(LEAST, MOST).min(size);
+        let start = size.saturating_sub(length);
+        let searching = || Self::Searching { from: start, at: start, until: size, candidate: None };
         loop {
             *self = match *self {
                 Self::Unknown => {
-                    let length = size.checked_div(PART_OF_FILE).unwrap_or(0).clamp(LEAST, MOST).min(size);
-                    let start = size.saturating_sub(length);
                     if let Some(found) = index_at_end(seen.bytes_beside(start, length, &[beside])?) {
                         *named = RandomAccess::new(found);
                         return Err(self.take_index(named, fragment_bytes, header_bytes));
                     }
-                    Self::Searching { from: start, at: start, until: size, candidate: None }
+                    searching()
                 }
-                Self::Named(last) => return links(seen, last)?.ok_or(Pause::Unknown),
+                Self::Named(last) => match links(seen, last)?.filter(|found| !found.is_empty()) {
+                    Some(found) => return Ok(found),
+                    // The index is not of this file.
+                    None => searching(),
+                },
                 Self::Searching { from, at, until, candidate: Some(moof) } => match links(seen, moof)? {
                     Some(_) => Self::Named(moof),
                     None => Self::Searching { from, at, until, candidate: None },

@@ -92,9 +92,8 @@ impl Track {
     /// Returns the presentation time of the first frame, with this composition time. The AAC samples before the media time of the edit are
     /// for the decoder only: libavformat adds their duration, whatever frame is the first.
     pub(super) fn presented(&self, cts: i64) -> i64 {
-        let (empty, media_time) = self.edit.unwrap_or_default();
-        let skipped = if &self.format == b"mp4a" { 0 } else { media_time };
-        cts.saturating_add(empty).saturating_sub(skipped)
+        let priming = self.edit.filter(|_| &self.format == b"mp4a").map_or(0, |(_, media_time)| media_time);
+        cts.saturating_add(self.shift()).saturating_add(priming)
     }
 
     /// Returns the composition time of the frame that is presented at `at` microseconds, where edits only shift samples.
