@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check deb readme-picture public-api docs-test any-time probe-parity auto-sheet probe-oracle cost mutate charts deinterlacers auto-pick player contact-sheet scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check deb readme-picture public-api docs-test any-time any-kind probe-parity auto-sheet probe-oracle cost mutate charts deinterlacers auto-pick player contact-sheet scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
 help: ## list the targets
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -80,6 +80,10 @@ docs-test: libav test-servers ## run the commands in the documentation (DOCS="do
 any-time: libav test-servers ## compare frames at random times with a full decode by FFmpeg 9.0.2 (CORPUS=dir instead of the fixtures; SEED=n repeats the times of an earlier run)
 	cargo build --locked --no-default-features --features static,remote --example any_time
 	@target/python/bin/python -B scripts/any_time.py $(CORPUS)
+
+any-kind: libav test-servers ## compare frames of COUNT=n videos of random kinds with FFmpeg 9.0.2, at random times (SEED=n repeats an earlier run): target/any-kind
+	cargo build --locked --no-default-features --features static,remote --example any_time
+	@target/python/bin/python -B scripts/any_kind.py $(if $(COUNT),--count $(COUNT))
 
 auto-sheet: libav test-servers ## show the exact frame beside the frame of `--pick auto` for each video in CORPUS=dir (AT=time): target/auto/index.html
 	cargo build $(CARGO_FLAGS) --bin posterframe
