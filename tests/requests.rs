@@ -81,7 +81,8 @@ fn a_keyframe_is_the_last_one_before_the_time() -> Outcome {
             Err(Error::Encrypted { .. }) => return Ok(()),
             found => found.unwrap(),
         };
-        if reason != FrameReason::Keyframe {
+        // Where fragments are not in the order of time, frames may come before the start.
+        if reason != FrameReason::Keyframe || seconds < 0.0 {
             return Ok(());
         }
         let base = media.info().streams[media.info().video_stream.unwrap()].time_base;
@@ -452,8 +453,9 @@ fn hidden_fragments_change_no_frame() -> Outcome {
         }
         let fresh = || Media::open(Cursor::new(&bytes[..]), &OpenOptions::default()).unwrap();
         let mut media = fresh();
-        // A time behind the end makes all fragments visible.
-        media.frame(Duration::from_secs(1000)).unwrap();
+        // A time behind the end makes all fragments visible. Without its only keyframe, a film has no frame.
+        let last = media.frame(Duration::from_secs(1000)).map_err(|error| error.kind());
+        prop_assert!(matches!(last, Ok(_) | Err(ErrorKind::Malformed)), "{}, {:?}: {:?}", name, damage, last);
         prop_assert_eq!(
             given(fresh().frame(at)),
             given(media.frame(at)),
