@@ -346,13 +346,14 @@ fn information_serialises() -> Outcome {
 }
 
 /// Damaged files, whose headers promise more or less than can be decoded.
-const DAMAGED: [&str; 6] = [
+const DAMAGED: [&str; 7] = [
     "truncated_mdat.mp4",
     "truncated_mkv.mkv",
     "cut_packet_qtrle.mov",
     "cut_packet_mjpeg.mov",
     "cut_packet_h264.mp4",
     "noindex_stopped.avi",
+    "frag_disorder.mp4",
 ];
 
 #[test]

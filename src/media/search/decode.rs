@@ -102,6 +102,8 @@ struct Run {
     corrupt: Vec<Pts>,
     draining: bool,
     drain_errors: u32,
+    /// Presentation time of the last frame, and the estimated time of the next one.
+    last_pts: Option<Pts>,
     next_pts: Option<Pts>,
 }
 
@@ -303,12 +305,17 @@ impl Decoding {
             Some(time_base) => (None, self.declared_length(&frame, time_base).unwrap_or(0)),
             None => (frame.best_effort_timestamp(), frame.duration()),
         };
-        let stored = stored.map(Pts::new);
+        let (stored, length) = (stored.map(Pts::new), Ticks::new(length));
         // The times of the last frames follow from the times of the previous frames.
         let is_timed = stored.or(self.run.next_pts.filter(|_| self.run.draining)).is_some();
         let pts = stored.or(self.run.next_pts).unwrap_or(Pts::new(0));
-        let length = if length > 0 { Ticks::new(length) } else { self.frame_ticks };
-        self.run.next_pts = Some(pts.saturating_add(length));
+        // libavformat assumes one tick where the container stores no durations. The distance of the last two frames is more exact, and
+        // ffmpeg repeats it.
+        let distance = self.run.last_pts.map_or(Ticks::ZERO, |last| pts.since(last));
+        let is_assumed = length == Ticks::ONE && distance > Ticks::new(2) && self.counted_in.is_none();
+        let lengths = [if is_assumed { Ticks::ZERO } else { length }, distance, length];
+        let length = lengths.into_iter().find(|&length| length > Ticks::ZERO).unwrap_or(self.frame_ticks);
+        (self.run.last_pts, self.run.next_pts) = (Some(pts), Some(pts.saturating_add(length)));
         let is_damaged = frame.is_damaged() || self.run.corrupt.contains(&pts);
         let alpha = self.run.alpha.take(frame.best_effort_timestamp());
         Ok(Timed { frame, alpha, pts, is_timed, is_damaged, is_intra })
