@@ -108,7 +108,9 @@ def timings(path: Path) -> tuple[Fraction | None, Fraction | None]:
     return (seconds(found[1]), seconds(found[2])) if found else (None, None)
 
 
-def decode(path: Path, before: tuple[str, ...] = (), after: tuple[str, ...] = (), timeout: float = 600) -> Decode:
+def decode(
+    path: Path, before: tuple[str, ...] = (), after: tuple[str, ...] = (), timeout: float = 600, attempts: int = 5
+) -> Decode:
     """Decodes the stream that ffmpeg picks by itself; `before` and `after` are options before and after the input.
 
     One thread and `-copyts` keep the file's own times; `passthrough` and the demuxer's time base prevent that a frame is
@@ -139,6 +141,9 @@ def decode(path: Path, before: tuple[str, ...] = (), after: tuple[str, ...] = ()
     shown = SHOWINFO.findall(text)
     # With `-frames:v 1` the filter may have printed a frame that was not written any more.
     if complete and "-frames:v" not in after and len(shown) != len(hashes):
+        # The filter prints a line in several parts, and a warning of another thread may come between them.
+        if attempts > 1:
+            return decode(path, before, after, timeout, attempts - 1)
         raise RuntimeError(f"{path.name}: {len(shown)} frames shown, {len(hashes)} hashed")
     # showinfo prints the frames' own times. The muxer after it may separate equal times.
     frames = [

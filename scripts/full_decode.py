@@ -226,7 +226,7 @@ def run(command: list[str | Path], limit: float) -> subprocess.CompletedProcess[
         raise TooSlow(f"{Path(command[0]).name} took more than {limit:.0f} s") from late
 
 
-def decode(path: Path, limit: float) -> Truth:
+def decode(path: Path, limit: float, attempts: int = 5) -> Truth:
     log, hashed, copied = run_decode(path, limit)
     codec = CODEC.search(log)
     grid = GRID.search(log) if not hashed else None
@@ -239,6 +239,9 @@ def decode(path: Path, limit: float) -> Truth:
         raise NoTruth("FFmpeg decodes no frame")
     shown = SHOWN.findall(log)
     if len(shown) != len(hashed):
+        # The filter prints a line in several parts, and a warning of another thread may come between them.
+        if attempts > 1:
+            return decode(path, limit, attempts - 1)
         raise NoTruth(f"FFmpeg shows {len(shown)} frames and hashes {len(hashed)}")
     frames = [Frame(int(pts), row[5].decode(), key == b"1") for (pts, _, key), row in zip(shown, hashed, strict=True)]
     packets = [Packet.parse(row) for row in copied]

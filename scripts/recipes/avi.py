@@ -35,6 +35,8 @@ def avi() -> None:
     video("dropped_frames.avi", "AVI with sound and dropped frames: empty chunks", "-c:v", "mpeg4", "-q:v", "20", "-g", "20",
           "-vf", "select='gt(random(1),0.5)'", "-fps_mode", "passthrough", "-c:a", "pcm_u8",
           source=(*pattern("96x64", "20"), *tone(rate="4000")))  # fmt: skip
+    video("dropped_last.avi", "AVI with B-frames and dropped frames: FFmpeg repeats the distance of the last two frames at the end",
+          *X264, *GOP, "-vf", "select='not(mod(n,3))'", "-fps_mode", "passthrough", source=pattern("96x64"))  # fmt: skip
     x265 = (*X265, "-tag:v", "HEVC", "-x265-params", f"{X265_PARAMS}:bframes=0")
     for name, encoder, options_of_it in (("h264", "libx264", (*X264, *GOP)), ("hevc", "libx265", x265)):
         patched(f"damaged_first_{name}.avi", f"{name} in AVI, first frame damaged: libavformat stops analysing there",
