@@ -21,6 +21,8 @@ def broken() -> None:
             lambda data: boxes.without_fragments(data, 2), *fragments, source=sound)  # fmt: skip
     patched("frag_disorder.mp4", "the first fragments are the last", "libx264, fragments moved",
             lambda data: boxes.without_fragments(data, 3, at_end=True), *fragments, "-shortest", source=sound)  # fmt: skip
+    derived("damaged_ahead.mp4", "a damaged P-frame: the frames presented before it refer to it", "12 bytes overwritten", "h264_front.mp4",
+            damaged_ahead)  # fmt: skip
     cut_packets()
     derived("x_truncated_moov.mp4", "ends inside the moov", "h264_front.mp4, cut", "h264_front.mp4",
             lambda data: data[: data.index(b"moov") + 700])  # fmt: skip
@@ -49,6 +51,13 @@ def broken() -> None:
     strange = "av1_metadata=color_primaries=200:transfer_characteristics=200:matrix_coefficients=200"
     video("bad_enum.mp4", "AV1 with colour numbers (200) that no standard knows: still a picture", *AV1,
           "-pix_fmt", "yuv420p", "-bsf:v", strange)  # fmt: skip
+
+
+def damaged_ahead(data: bytes) -> bytes:
+    """Overwrites bytes of a P-frame near the middle."""
+    begin = data.index(b"mdat") + 4
+    place = begin + (len(data) - begin) * 27 // 55
+    return data[:place] + b"\xff" * 12 + data[place + 12 :]
 
 
 def cut_packets() -> None:

@@ -18,7 +18,7 @@ use crate::media::work::Work;
 #[cfg(feature = "remote")]
 use crate::source::{BlockCache, FirstReads};
 
-/// The number of decoding threads.
+/// The number of decoding threads. It changes no frame, except how libavcodec conceals damage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cage", derive(Serialize, Deserialize))]
 #[non_exhaustive]

@@ -1,6 +1,7 @@
 //! The decoder of the stream: takes access units, and returns frames with presentation times.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::time::Duration;
 
 use super::packets::{AccessUnit, Faults, Source};
@@ -236,6 +237,23 @@ impl Decoding {
         if let Some(Err(error)) = self.run.decoder.as_mut().map(|decoder| decoder.send(None)) {
             self.note(&error);
         }
+    }
+
+    /// Ends decoding, and returns whether a frame from `first` on is damaged that the decoder was sent and has not returned: the frames
+    /// before it may refer to it.
+    pub(super) fn holds_damage(&mut self, first: Pts) -> bool {
+        let is_corrupt = self.run.corrupt.iter().any(|&pts| pts >= first);
+        let Some(mut decoder) = self.run.decoder.take().filter(|_| !is_corrupt) else { return is_corrupt };
+        if !self.run.draining && decoder.send(None).is_err() {
+            return false;
+        }
+        let mut held = iter::from_fn(|| {
+            let mut frame = Frame::new().ok()?;
+            matches!(decoder.receive(&mut frame), Ok(Received::Frame)).then_some(frame)
+        });
+        held.any(|frame| {
+            frame.is_damaged() && frame.best_effort_timestamp().is_none_or(|pts| Pts::new(pts) >= first)
+        })
     }
 
     /// Returns the next frame in presentation order.

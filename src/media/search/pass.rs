@@ -322,6 +322,7 @@ impl Search<'_, '_> {
         pass.is_spoilt |= self.decoding.faults.count > 0 || self.units.faults.count > 0;
         pass.is_spoilt |= self.units.order.is_reckoned();
         if let Entered::Keyframe(entry) = pass.entered {
+            pass.is_spoilt |= pass.is_clean() && self.decoding.holds_damage(entry);
             // A decoder that assigns the entry a later time may assign the wanted time to the frame of the previous GOP.
             pass.is_spoilt |= self.handling().timestamps != Timestamps::Stored
                 && pass.first_pts.is_some_and(|first| first > entry && first > goal);
