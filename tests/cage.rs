@@ -109,12 +109,13 @@ fn a_cage_changes_no_answer() -> Outcome {
     Ok(())
 }
 
-/// Two threads in a cage find the same frames as one thread without a cage. The number of decoded packets may differ.
+/// Two threads in a cage find the same frames as one thread without a cage. The number of decoded packets may differ. So may
+/// the way in which libavcodec conceals damage.
 #[test]
 fn threads_change_no_picture() -> Outcome {
     let cage = cage()?;
     let mut pictures = 0;
-    for name in fixtures()? {
+    for name in fixtures()?.into_iter().filter(|name| name != "damaged_ahead.mp4") {
         let path = fixture(&name);
         let (Ok(mut here), Ok(mut caged)) =
             (Media::open_file(&path, &threads(1)), cage.open_file(&path, &threads(2)))
