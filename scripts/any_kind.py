@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import random
 import shutil
 import subprocess
@@ -22,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import imageio_ffmpeg
-from any_time import examine, print_efficiency, print_result, print_summary
+from any_time import examine, parse, print_efficiency, print_result, print_summary
 from full_decode import ROOT
 from recipes import boxes
 
@@ -311,14 +310,8 @@ def described(kind: Kind) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--example", type=Path, default=ROOT / "target/debug/examples/any_time", help="the built example")
     parser.add_argument("--count", type=int, default=200, help="kinds of videos to draw")
-    parser.add_argument("--times", type=int, default=7, help="times per file, at most 17")
-    parser.add_argument("--jobs", type=int, default=2, help="files at once")
-    parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help="for each program and file")
-    parser.add_argument("--show", type=int, default=2, metavar="N", help="faults to print per file")
-    options = parser.parse_args()
-    options.seed = os.environ.get("SEED") or str(random.randrange(1 << 30))
+    options = parse(parser, times=7, limit=300)
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     kinds = [draw(random.Random(f"{options.seed} {place}"), place) for place in range(options.count)]

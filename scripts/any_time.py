@@ -278,16 +278,22 @@ def fixtures() -> list[tuple[Path, str]]:
     return [(FIXTURES / name, name) for name in (line.split("\t", 1)[0] for line in lines)]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("paths", nargs="*", type=Path, help="files and folders; none: the fixtures that give a picture")
+def parse(parser: argparse.ArgumentParser, times: int, limit: float) -> argparse.Namespace:
+    """Parses the arguments of a comparison, with these defaults, and draws a seed unless SEED names one."""
     parser.add_argument("--example", type=Path, default=ROOT / "target/debug/examples/any_time", help="the built example")
-    parser.add_argument("--times", type=int, default=17, help="times per file, at most 17")
+    parser.add_argument("--times", type=int, default=times, help="times per file, at most 17")
     parser.add_argument("--jobs", type=int, default=2, help="files at once")
-    parser.add_argument("--limit", type=float, default=1800, metavar="SECONDS", help="for each program and file")
+    parser.add_argument("--limit", type=float, default=limit, metavar="SECONDS", help="for each program and file")
     parser.add_argument("--show", type=int, default=3, metavar="N", help="faults to print per file")
     options = parser.parse_args()
     options.seed = os.environ.get("SEED") or str(random.randrange(1 << 30))
+    return options
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("paths", nargs="*", type=Path, help="files and folders; none: the fixtures that give a picture")
+    options = parse(parser, times=17, limit=1800)
     files = list(videos(options.paths)) if options.paths else fixtures()
     results = []
     with ThreadPoolExecutor(options.jobs) as pool:
