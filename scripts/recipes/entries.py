@@ -23,10 +23,14 @@ def entries() -> None:
     video("one_keyframe.ts", "MPEG-TS with one keyframe, at 0", *X264, "-g", "10000", source=SMALL)
     refresh = (*X264, "-bf", "0", *GOP, "-x264-params", "intra-refresh=1")
     video("intra_refresh.ts", "gradual intra refresh: one IDR picture, then recovery points", *refresh, source=SMALL)
+    video("intra_refresh.avi", "the same in AVI, which ends before the frames after the last recovery point have refreshed the picture",
+          *X264, *GOP, "-x264-params", "intra-refresh=1", source=pattern("96x64", seconds="6.4"))  # fmt: skip
     video("intra_refresh.mp4", "the same in MP4", *refresh, *END, source=SMALL)
     # After one refresh, some of these frames still differ from those of a full decode.
     video("intra_refresh_twice.mp4", "frames that are exact only after a second refresh", *X264, "-preset", "veryfast", "-bf", "0",
           "-g", "20", "-x264-params", "intra-refresh=1", *END, source=pattern("176x144", seconds="9"))  # fmt: skip
+    video("disposed_keyframe.apng", "APNG whose keyframe at 83.2 s is removed again: the frames after it refer to those before it",
+          "-c:v", "apng", "-vf", "setpts=16*PTS", "-fps_mode", "passthrough", source=pattern("96x64", "5", "7"))  # fmt: skip
     layers()
 
 

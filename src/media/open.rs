@@ -252,6 +252,8 @@ impl<'r> Media<'r> {
         let encryptions = encryptions(&container, &layout.protected_entries());
         let mut allowance = Allowance::new(options.limits.max_pixels);
         let paces = paces(&container, &layout);
+        // Frames of APNG contain durations only, and libavformat reports no start.
+        let lacks_times = container.format_name() == "apng";
         let mut streams = container
             .streams()
             .enumerate()
@@ -262,7 +264,7 @@ impl<'r> Media<'r> {
                 if let Some(stop) = container.input().work().expired() {
                     return Err(Fault::Stopped(stop).into());
                 }
-                let start = stream_start(index, stream, &layout, &pending);
+                let start = stream_start(index, stream, &layout, &pending).filter(|_| !lacks_times);
                 // Where libavformat saw only a part of the fragments, the layout contains more.
                 let duration = layout.track_end(stream.id()).or_else(|| stream.stated_duration_ts());
                 let picture = container.attached_picture(index).ok().flatten();

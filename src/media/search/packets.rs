@@ -170,7 +170,7 @@ struct Run {
     latest: Option<Pts>,
     /// Whether the last keyframe is presented after its decoding time.
     is_delayed: bool,
-    /// Presentation times of the first keyframes, in the order of the file.
+    /// Presentation times of the first keyframes, in the order of the file; decoding times where the container has no others.
     keyframes: Vec<Pts>,
     /// The ticks to add to the times of packets; `None` until the first packet after a seek reveals them.
     shift: Option<i64>,
@@ -289,11 +289,11 @@ impl<'m, 'r> Units<'m, 'r> {
         if stamp.is_key || self.run.recent.is_empty() {
             self.run.is_delayed = stamp.pts > stamp.dts;
         }
+        if stamp.is_key && self.run.keyframes.len() < MAX_KEYFRAMES {
+            self.run.keyframes.extend(stamp.pts.or(stamp.dts));
+        }
         let Some(pts) = stamp.pts else { return };
         self.run.latest = self.run.latest.max(Some(pts));
-        if stamp.is_key && self.run.keyframes.len() < MAX_KEYFRAMES {
-            self.run.keyframes.push(pts);
-        }
         // Where frames are reordered, two equal times make libavcodec compute with decoding times.
         if self.is_reordering && self.run.recent.contains(&pts) {
             self.order = Order::Repeated;

@@ -38,6 +38,8 @@ pub(super) struct Pass {
     begins_intra: bool,
     /// The earliest presentation time that the decoder returned.
     first_pts: Option<Pts>,
+    /// Whether the first frame that the decoder returned needs others.
+    begins_predicted: bool,
     /// The latest presentation time of the pass.
     pub(super) last_pts: Option<Pts>,
     /// The last undamaged frame before the goal, or the last one if all are damaged.
@@ -94,6 +96,7 @@ impl Pass {
             refreshes_late: false,
             begins_intra: false,
             first_pts: None,
+            begins_predicted: false,
             last_pts: None,
             last: None,
         }
@@ -117,6 +120,7 @@ impl Pass {
     /// Records what a frame reveals about the pass. Frames that are presented before the keyframe of the entry may lack their
     /// references. No frame after the keyframe references them.
     pub(super) fn judge(&mut self, timed: &Timed) {
+        self.begins_predicted |= self.first_pts.is_none() && timed.is_intra == Some(false);
         self.first_pts = Some(self.first_pts.map_or(timed.pts, |first| first.min(timed.pts)));
         let Entered::Keyframe(first) = self.entered else {
             self.is_spoilt |= timed.is_damaged;
@@ -322,16 +326,18 @@ impl Search<'_, '_> {
         pass.is_spoilt |= self.decoding.faults.count > 0 || self.units.faults.count > 0;
         pass.is_spoilt |= self.units.order.is_reckoned();
         if let Entered::Keyframe(entry) = pass.entered {
+            // The stream ended before the frames after the keyframe had refreshed the picture.
+            pass.is_spoilt |= pass.first_pts.is_none();
             pass.is_spoilt |= pass.is_clean() && self.decoding.holds_damage(entry);
             // A decoder that assigns the entry a later time may assign the wanted time to the frame of the previous GOP.
             pass.is_spoilt |= self.handling().timestamps != Timestamps::Stored
                 && pass.first_pts.is_some_and(|first| first > entry && first > goal);
             pass.begins_inside |= !self.marks_keyframes && !pass.begins_intra;
             // The decoder returns no frame until the keyframe and the frames after it have refreshed the whole picture.
-            let late = pass.first_pts.filter(|&first| first > entry);
-            let needs_more = |first| !self.units.is_refreshed_twice(entry, first, goal);
             let is_stored = self.handling().timestamps == Timestamps::Stored;
-            pass.refreshes_late = is_stored && late.is_some_and(needs_more);
+            let late = pass.first_pts.filter(|&first| first > entry && (is_stored || pass.begins_predicted));
+            let needs_more = |first| !self.units.is_refreshed_twice(entry, first, goal);
+            pass.refreshes_late = late.is_some_and(needs_more);
             pass.begins_inside |= pass.refreshes_late;
         }
         self.is_spoilt = !pass.is_clean();
