@@ -141,7 +141,7 @@ impl<'m, 'r> Search<'m, 'r> {
 
 /// Returns whether the keyframes of a stream may depend on what precedes them. AVI stores a new palette only where the palette changes.
 /// Keyframes of SMC may use the tables of colours that earlier frames filled. Keyframes of APNG may be removed before the next frame, which
-/// then refers to what preceded them (PNG, third edition, 11.3.6.2, `dispose_op`).
+/// then refers to what preceded them (PNG, third edition, `dispose_op` of `fcTL`).
 fn depends_on_start(stream: StreamView<'_>, format_name: &str) -> bool {
     const PALETTE_BITS: u32 = 8;
     let has_palette = stream.bits_per_coded_sample().is_some_and(|bits| bits <= PALETTE_BITS);
