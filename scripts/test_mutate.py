@@ -44,7 +44,8 @@ FAMILIES = {
 # Their writers left sizes that do not fit the content, or that would fit in fewer bytes.
 UNFIT = {
     "cut_packet_h264.mp4", "cut_packet_mjpeg.mov", "cut_packet_qtrle.mov", "truncated_mdat.mp4", "truncated_mkv.mkv", "x_no_moov.mp4",
-    "x_truncated_moov.mp4", "noindex_stopped.avi", "frag_dash_cut.mp4", "dnxhd.mxf", "h264.mxf", "mpeg2.mxf",
+    "x_truncated_moov.mp4", "noindex_stopped.avi", "frag_dash_cut.mp4", "dnxhd.mxf", "h264.mxf", "late_b_frames.mxf",
+    "mpeg2.mxf",
 }  # fmt: skip
 # What a fake program does when the byte at PLACE differs from that of the film.
 PLACE = 10_000

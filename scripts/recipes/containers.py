@@ -68,6 +68,8 @@ def containers() -> None:
     video("mpeg2.ps.mpg", "MPEG-2 program stream", "-c:v", "mpeg2video", *mpeg, "-f", "vob", source=slow)
     video("mpeg2.mxf", "MXF", "-c:v", "mpeg2video", *mpeg, source=pattern("96x64", "25", "6"))
     video("h264.mxf", "MXF without presentation times of reordered frames", *X264, *GOP, source=pattern("96x64", "25", "6"))
+    video("late_b_frames.mxf", "the same; after some keyframes, two P-frames precede the first B-frame", *X264[:8], "-g", "12", "-bf", "3",
+          source=pattern("96x64", "30000/1001", "3"))  # fmt: skip
     video("mpeg4.avi", "AVI with MPEG-4 and B-frames", "-c:v", "mpeg4", "-q:v", "20", "-bf", "2", *GOP)
     video("mpeg4.nut", "NUT with MPEG-4 and B-frames: FFmpeg reports no start", "-c:v", "mpeg4", "-q:v", "20", "-bf", "2", *GOP)
     video("flv.flv", "Flash video, Sorenson codec", "-c:v", "flv", "-q:v", "20", *GOP)
@@ -78,6 +80,8 @@ def containers() -> None:
           "-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", source=pattern("32x24"))  # fmt: skip
     video("mpeg4.asf", "ASF with short GOPs: a seek to the start lands at the second keyframe", "-c:v", "mpeg4", "-q:v", "8",
           "-g", "25", source=pattern("160x128", seconds="6"))  # fmt: skip
+    video("mpeg2.asf", "ASF without a presentation time for the first packet after a seek", "-c:v", "mpeg2video", "-q:v", "20",
+          "-g", "12", source=pattern("96x64", "25", "6"))  # fmt: skip
     video("wmv2.asf", "ASF", "-c:v", "wmv2", "-q:v", "20", *GOP)
     video("h263.3gp", "3GP with H.263", "-c:v", "h263", "-q:v", "20", *GOP, source=pattern("128x96"))
     video("theora.ogv", "Ogg", "-c:v", "libtheora", "-q:v", "2", *GOP)

@@ -20,6 +20,8 @@ def entries() -> None:
     slow = pattern("96x64", "25", "6")
     video("open_gop_mpeg2.ts", "MPEG-2, open GOP: the frame at 5 s leads a keyframe", *MPEG2, source=slow)
     video("open_gop_mpeg2.mov", "the same in QuickTime, with partial sync samples", *MPEG2, *END, source=slow)
+    video("interlaced_mpeg4.mp4", "interlaced MPEG-4, open GOPs: B-frames lead each keyframe", "-c:v", "mpeg4", "-q:v", "20", "-bf", "2",
+          "-flags", "+ildct+ilme+bitexact", *GOP, *END, source=pattern("96x64", seconds="26"))  # fmt: skip
     video("one_keyframe.ts", "MPEG-TS with one keyframe, at 0", *X264, "-g", "10000", source=SMALL)
     refresh = (*X264, "-bf", "0", *GOP, "-x264-params", "intra-refresh=1")
     video("intra_refresh.ts", "gradual intra refresh: one IDR picture, then recovery points", *refresh, source=SMALL)
@@ -31,6 +33,9 @@ def entries() -> None:
           "-g", "20", "-x264-params", "intra-refresh=1", *END, source=pattern("176x144", seconds="9"))  # fmt: skip
     video("disposed_keyframe.apng", "APNG whose keyframe at 83.2 s is removed again: the frames after it refer to those before it",
           "-c:v", "apng", "-vf", "setpts=16*PTS", "-fps_mode", "passthrough", source=pattern("96x64", "5", "7"))  # fmt: skip
+    video("decoding_times.mp4", "one frame in each fragment, with B-frames, and decoding times only", *X264[:2], "-preset", "veryfast",
+          *X264[4:8], "-g", "5", "-bf", "3", "-bsf:v", "setts=pts=DTS", "-movflags", "+frag_every_frame+empty_moov+default_base_moof",
+          source=pattern("96x64", "50", "5.2"))  # fmt: skip
     layers()
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from recipes import boxes
-from recipes.base import AAC, END, GOP, X264, X265, X265_PARAMS, patched, pattern, tone, video
+from recipes.base import AAC, BITEXACT, END, GOP, X264, X265, X265_PARAMS, add, patched, pattern, run, tone, video
 
 
 def times() -> None:
@@ -15,6 +18,7 @@ def times() -> None:
           "-fps_mode", "vfr", "-enc_time_base", "1/1000", "-video_track_timescale", "1000",
           source=pattern(rate="25"))  # fmt: skip
     video("start_offset.mkv", "starts at 10 s", *X264, *GOP, "-output_ts_offset", "10")
+    text_first()
     video(
         "negative_cts.mp4",
         "no edit list: composition offsets below 0",
@@ -45,3 +49,19 @@ def times() -> None:
             "testsrc2, libx264, elst replaced", wait, *X264, *GOP, *AAC, *END, source=sound)  # fmt: skip
     patched("edit_empty_alone.mp4", "an empty edit of 1 s and no sound", "testsrc2, libx264, elst replaced", wait,
             *X264, *GOP, *END)  # fmt: skip
+
+
+def text_first() -> None:
+    """Adds files whose times count from a text or a time code that begins before the picture."""
+    no_edits = ("-use_editlist", "0")
+    video("timecode.mov", "a time code begins 0.2 s before the picture, which has no edit list", *X264, *GOP, "-timecode", "01:00:00:00",
+          *no_edits)  # fmt: skip
+
+    def subtitled(start: str, *arguments: str) -> Callable[[Path], object]:
+        text = f"1\n00:00:{start} --> 00:00:02,000\nEarly.\n".encode()
+        given = ("-itsoffset", "0.7", *pattern("96x64"), "-f", "srt", "-i", "-")
+        return lambda out: run(*given, *BITEXACT, *X264, *GOP, *arguments, out, data=text)
+
+    how = "testsrc2, libx264, subtitles"
+    add("early_text.mp4", "the subtitles begin before the picture", how, subtitled("00,000", "-c:s", "mov_text", *no_edits))
+    add("early_text.mkv", "the first subtitle comes after the first frame in the file, and is shown before it", how, subtitled("00,500"))

@@ -24,4 +24,4 @@ pub(super) mod undecoded;
 pub(super) use h264_sps::Sps;
 pub(super) use interval::{KeyframeInterval, number_behind};
 pub(super) use pes::first_timestamp;
-pub(super) use reading::{next_packet, read_in_depth, read_starts, stream_start};
+pub(super) use reading::{next_packet, read_in_depth, stream_start};

@@ -22,7 +22,7 @@ use crate::media::container::last_sound;
 use crate::media::container::pace::{FRAMES_IN_DEPTH, Pace, mode_of_packets};
 use crate::media::container::parameters::Allowance;
 use crate::media::container::undecoded;
-use crate::media::container::{KeyframeInterval, read_in_depth, read_starts, stream_start};
+use crate::media::container::{KeyframeInterval, read_in_depth, stream_start};
 use crate::media::error::Error;
 use crate::media::ffi::format::OpenError;
 use crate::media::ffi::packet::Packet;
@@ -219,8 +219,11 @@ impl<'r> Media<'r> {
         } else {
             prepare(&mut container, &opening)?
         };
-        let pending =
-            if analysis.is_some() { VecDeque::new() } else { read_starts(&mut container, &layout)? };
+        let pending = if analysis.is_some() {
+            VecDeque::new()
+        } else {
+            analysis::find_starts(&mut container, &opening, &layout)?
+        };
         let (mut media, intervals) = Self::assemble(container, pending, layout, handling, options)?;
         media.planned = wanted;
         if let Some(keyframes) = analysis {

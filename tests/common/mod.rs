@@ -62,7 +62,7 @@ pub(crate) fn gives_no_picture(name: &str) -> bool {
 }
 
 /// Fixtures in which two frames have the same time, or whose times libavcodec recomputes: the first frame at a time may be another one.
-pub(crate) const RETIMED: [&str; 7] = [
+pub(crate) const RETIMED: [&str; 9] = [
     "resolution_change.ts",
     "near_pts.mp4",
     "same_pts.mp4",
@@ -70,6 +70,8 @@ pub(crate) const RETIMED: [&str; 7] = [
     "same_pts_pyramid.mp4",
     "same_pts_pyramid.ts",
     "no_ctts.mp4",
+    "decoding_times.mp4",
+    "late_b_frames.mxf",
 ];
 
 /// A table of tab-separated values, whose first line contains the headings.

@@ -1,12 +1,17 @@
 //! The steps between opening a container and the first packet.
 
+use std::collections::VecDeque;
+
 use super::formats::{
     MAX_PROBE_BYTES, Opening, analyse_streams, find_stream_info, handling, headers_are_complete,
 };
 use super::interval::KeyframeInterval;
+use super::reading::{read_starts, text_may_come_first};
 use super::transport;
 use crate::media::error::Error;
+use crate::media::ffi::packet::Packet;
 use crate::media::input::Container;
+use crate::media::layout::Layout;
 
 /// Opens a container again in the same way as the first time.
 ///
@@ -52,4 +57,25 @@ pub(in crate::media) fn prepare(
     }
     analyse_streams(container)?;
     Ok(Some(Vec::new()))
+}
+
+/// Reads packets until the start of each video and audio stream is known, and keeps them. Where text may begin first, lets libavformat
+/// analyse the streams instead: whether it counts the text depends on the number of packets that it reads.
+///
+/// # Errors
+/// [`Error::NotMedia`], and the errors of reading.
+pub(in crate::media) fn find_starts(
+    container: &mut Container<'_>,
+    opening: &Opening,
+    layout: &Layout,
+) -> Result<VecDeque<Packet>, Error> {
+    let pending = read_starts(container, layout)?;
+    if !text_may_come_first(container, layout, &pending) {
+        return Ok(pending);
+    }
+    if !pending.is_empty() {
+        opening.reopen(container)?;
+    }
+    in_depth(container)?;
+    Ok(VecDeque::new())
 }

@@ -12,6 +12,7 @@ use crate::media::input::Container;
 use crate::media::layout::Layout;
 use crate::media::ratio::Ratio;
 use crate::media::timeline;
+use crate::media::units::{Microseconds, Ticks, TimeBase};
 
 /// Maximum number of packets, and of bytes of packets, that are read to learn properties that headers do not contain.
 const MAX_PACKETS: usize = 100;
@@ -72,15 +73,38 @@ fn read_within(
 }
 
 /// Reads packets until the start of each video and audio stream is known, and keeps them.
-pub(in crate::media) fn read_starts(
-    container: &mut Container<'_>,
-    layout: &Layout,
-) -> Result<VecDeque<Packet>, Error> {
+pub(super) fn read_starts(container: &mut Container<'_>, layout: &Layout) -> Result<VecDeque<Packet>, Error> {
     read_ahead(container, |container, pending| {
         container.streams().enumerate().any(|(index, stream)| {
             matches!(stream.kind(), MediaType::Video | MediaType::Audio)
                 && stream_start(index, stream, layout, pending).is_none()
         })
+    })
+}
+
+/// Returns whether text or timed data may begin before the first video or audio. libavformat then counts all times from
+/// there, if its analysis reaches the first packet and the distance is less than a second.
+pub(super) fn text_may_come_first(
+    container: &Container<'_>,
+    layout: &Layout,
+    pending: &VecDeque<Packet>,
+) -> bool {
+    let microseconds = |stream: Stream<'_>, ticks: i64| -> Option<Microseconds> {
+        TimeBase::try_from(stream.time_base()).ok()?.microseconds(Ticks::new(ticks))
+    };
+    let of_kind = |kinds: [MediaType; 2]| {
+        container.streams().enumerate().filter(move |(_, stream)| kinds.contains(&stream.kind()))
+    };
+    let start = |(index, stream): (usize, Stream<'_>)| {
+        microseconds(stream, stream_start(index, stream, layout, pending)?)
+    };
+    let Some(media) = of_kind([MediaType::Video, MediaType::Audio]).filter_map(start).min() else {
+        return false;
+    };
+    of_kind([MediaType::Subtitle, MediaType::Data]).any(|(index, stream)| {
+        let is_unknown = stream_start(index, stream, layout, pending).is_none() && !stream.is_discarded();
+        let listed = stream.first_index_timestamp().and_then(|ticks| microseconds(stream, ticks));
+        is_unknown && listed.unwrap_or_default() < media
     })
 }
 
@@ -95,7 +119,7 @@ pub(in crate::media) fn stream_start(
     // Samples before zero are priming, and inaudible. In fragments, libavformat knows this of AAC only, and adds the duration of the priming
     // even where the first fragment is a later one.
     let of_index = || {
-        let first = stream.first_index_timestamp()?;
+        let first = stream.first_index_timestamp().filter(|_| stream.kind() == MediaType::Audio)?;
         match layout.mp4().is_some_and(|layout| layout.fragmented) {
             false => Some(first.max(0)),
             true if stream.codec_name() != Some("aac") => Some(first),

@@ -240,9 +240,9 @@ impl<'c> Stream<'c> {
         timestamp(field!(self.stream, start_time))
     }
 
-    /// Returns the time of the first index entry of an audio stream, in ticks.
+    /// Returns the time of the first index entry in ticks, except for video, whose frames may be reordered.
     pub(crate) fn first_index_timestamp(self) -> Option<i64> {
-        if self.kind() != MediaType::Audio {
+        if self.kind() == MediaType::Video {
             return None;
         }
         // SAFETY: a valid stream; the call takes it mutable only to be able to hand out what hangs on it, and changes
@@ -251,6 +251,11 @@ impl<'c> Stream<'c> {
         // SAFETY: null, or an entry of the index, which nothing changes while the stream is borrowed.
         let entry = unsafe { Ref::new(entry) }?;
         timestamp(field!(entry, timestamp))
+    }
+
+    /// Returns whether libavformat returns no packets of the stream.
+    pub(crate) fn is_discarded(self) -> bool {
+        int_field!(self.stream, discard) == ffi::AVDiscard::AVDISCARD_ALL as c_int
     }
 
     /// Returns the number of samples before the presentation of an audio stream, which are for the decoder only.

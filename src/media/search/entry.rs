@@ -78,6 +78,9 @@ impl Search<'_, '_> {
             }
             _ => Some(self.enter_before(goal, goal.saturating_sub(step_back))?),
         };
+        if let Some(Entered::Keyframe(keyframe)) = entered {
+            self.entry = Some(keyframe);
+        }
         // Where neither the stream nor decoding times contain the number of frames that are held back, the presentation times reveal
         // it.
         if entered.is_some() && self.units.learns_depth && !self.handling().stores_dts && !self.is_alone {
@@ -113,11 +116,14 @@ impl Search<'_, '_> {
             self.reopen()?;
         }
         self.request_up_to(goal);
-        // A seek by time may land after the first packet, where libavformat seeks by bisection (ASF).
+        // A seek by time may land after the first packet, where libavformat seeks by bisection (ASF). Where it computes presentation
+        // times, it gives the first packet after a seek none.
         if !is_fresh && self.handling().seeking == Seeking::Inexact {
             let start = self.places.start;
-            let first = self.units.peek(0)?.and_then(|unit| [unit.pts, unit.dts].into_iter().flatten().min());
-            if first.is_some_and(|first| first > start) {
+            let is_first = self.units.peek(0)?.is_none_or(|first| {
+                first.pts.is_some() && [first.pts, first.dts].into_iter().flatten().min() <= Some(start)
+            });
+            if !is_first {
                 self.reopen()?;
                 self.request_up_to(goal);
             }

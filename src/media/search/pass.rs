@@ -204,7 +204,9 @@ impl Search<'_, '_> {
     /// Begins decoding at a keyframe that was examined, and skips the access units before it.
     pub(super) fn begin_at(&mut self, before: usize, keyframe: Pts) -> Pass {
         self.units.skip(before);
+        let entry = self.entry;
         self.restart_decoding();
+        self.entry = if before > 0 { Some(keyframe) } else { entry };
         Pass::new(Entered::Keyframe(keyframe), None)
     }
 
@@ -291,6 +293,9 @@ impl Search<'_, '_> {
 
     /// Sends an access unit to the decoder. An encrypted unit ends decoding, because the result of decoding ciphertext is noise.
     pub(super) fn send(&mut self, mut unit: AccessUnit, feed: &Feed) -> Result<(), Error> {
+        if self.drops_leading && unit.stamp.pts.zip(self.entry).is_some_and(|(pts, entry)| pts < entry) {
+            return Ok(());
+        }
         let is_left_out = |(pts, goal): (Pts, Pts)| pts < goal && !feed.keeps.contains(&pts);
         let skips = unit.stamp.pts.zip(feed.skips_before).is_some_and(is_left_out);
         if let Some(unreferenced) = self.unreferenced.as_mut().filter(|_| feed.skips_before.is_some()) {
@@ -324,8 +329,18 @@ impl Search<'_, '_> {
     pub(super) fn conclude(&mut self, pass: &mut Pass, goal: Pts) -> Result<(), Error> {
         self.refuse_encrypted(pass.frame.is_some())?;
         pass.is_spoilt |= self.decoding.faults.count > 0 || self.units.faults.count > 0;
+        if pass.entered != Entered::Start {
+            self.learn_order()?;
+        }
         pass.is_spoilt |= self.units.order.is_reckoned();
         if let Entered::Keyframe(entry) = pass.entered {
+            if pass.expected.is_none()
+                && pass.frame.is_some()
+                && self.handling().timestamps == Timestamps::Stored
+            {
+                // No packet that was read is presented between the goal and the frame.
+                pass.expected = self.units.recent().filter(|&pts| pts >= goal).min().map(Promise::Frame);
+            }
             // The stream ended before the frames after the keyframe had refreshed the picture.
             pass.is_spoilt |= pass.first_pts.is_none();
             pass.is_spoilt |= pass.is_clean() && self.decoding.holds_damage(entry);
@@ -341,6 +356,19 @@ impl Search<'_, '_> {
             pass.begins_inside |= pass.refreshes_late;
         }
         self.is_spoilt = !pass.is_clean();
+        Ok(())
+    }
+
+    /// Reads on until the order of frames is known, where libavcodec computes their times from it. A pass that ends at the keyframe of
+    /// its entry has not met a B-frame.
+    fn learn_order(&mut self) -> Result<(), Error> {
+        let mut ahead = 0;
+        while self.handling().timestamps == Timestamps::Reckoned
+            && !self.units.knows_order()
+            && self.units.peek(ahead)?.is_some()
+        {
+            ahead = ahead.saturating_add(1);
+        }
         Ok(())
     }
 }

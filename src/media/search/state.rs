@@ -12,7 +12,7 @@ use crate::media::ffi::codec::DecoderOptions;
 use crate::media::ffi::stream::Stream as StreamView;
 use crate::media::input::Container;
 use crate::media::ratio::Ratio;
-use crate::media::units::{Microseconds, Ticks, TimeBase};
+use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
 
 /// One stream of a container, and its decoder.
 pub(in crate::media) struct Search<'m, 'r> {
@@ -30,6 +30,10 @@ pub(in crate::media) struct Search<'m, 'r> {
     pub(super) needs_start: bool,
     /// Whether the container's keyframe marks are trusted without confirmation by the decoder.
     pub(super) marks_keyframes: bool,
+    /// Whether frames that precede the keyframe of the entry in presentation, and follow it in the file, must not reach the decoder.
+    pub(super) drops_leading: bool,
+    /// Presentation time of the keyframe at which decoding began, unless that is the start.
+    pub(super) entry: Option<Pts>,
     /// Whether the search wants one access unit that is decoded alone.
     pub(super) is_alone: bool,
     /// Whether an error occurred in the last pass.
@@ -52,6 +56,9 @@ impl<'m, 'r> Search<'m, 'r> {
             || stream.handling.seeking != Seeking::Indexed
             || names_other_frames(container, stream.index);
         let needs_start = depends_on_start(view, &container.format_name());
+        // In interlaced video, libavcodec takes the duration of a frame from the first B-frame of a decoding run. After a seek, it computes
+        // a wrong one for a B-frame that lacks a reference, and discards later B-frames (`t_frame`, libavcodec/mpeg4videodec.c).
+        let drops_leading = view.codec_name() == Some("mpeg4");
         let is_counted = stream.handling.timestamps == Timestamps::Counted;
         let counted_in = is_counted.then(|| Ratio::from(view.time_base()));
         let rate = container.guess_frame_rate(stream.index);
@@ -72,6 +79,8 @@ impl<'m, 'r> Search<'m, 'r> {
             requested: 0,
             needs_start,
             marks_keyframes,
+            drops_leading,
+            entry: None,
             is_alone: false,
             is_spoilt: false,
             is_barren: false,
@@ -87,8 +96,9 @@ impl<'m, 'r> Search<'m, 'r> {
 
     /// Returns whether the frame's time may change when more packets follow: where frames are damaged, or libavcodec computes the times,
     /// the end of the packets changes them.
-    pub(in crate::media) const fn has_doubtful_time(&self) -> bool {
-        self.decoding.is_draining() && (self.is_spoilt || self.units.order.is_reckoned())
+    pub(in crate::media) fn has_doubtful_time(&self) -> bool {
+        let is_reckoned = self.units.order.is_reckoned() || !self.units.knows_order();
+        self.decoding.is_draining() && (self.is_spoilt || is_reckoned)
     }
 
     pub(super) const fn handling(&self) -> Handling {
@@ -134,6 +144,7 @@ impl<'m, 'r> Search<'m, 'r> {
     /// Begins decoding at the next access unit.
     pub(super) fn restart_decoding(&mut self) {
         self.decoding.restart();
+        self.entry = None;
         self.encrypted = None;
         self.unreferenced = self.units.unreferenced();
     }
