@@ -10,6 +10,7 @@ the commands that wrote it.
 from __future__ import annotations
 
 import argparse
+import base64
 import itertools
 import random
 import shutil
@@ -167,6 +168,8 @@ CHANGES: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "late part first": lambda parts: parts[len(parts) // 2 :] + parts[: len(parts) // 2],
     "stopped": lambda parts: [*parts[:-1], parts[-1][: len(parts[-1]) // 2]],
 }
+# Encoders of subtitles, by extension.
+TEXTS = {"mp4": "mov_text", "mov": "mov_text", "mkv": "srt", "webm": "webvtt", "nut": "ass"}
 SIZES = ["96x64", "96x64", "128x96", "160x120", "176x144", "98x66"]
 
 
@@ -240,7 +243,14 @@ def draw(chance: random.Random, place: int) -> Kind:
     way = chance.random()
     fixed = ["-threads", "1", "-strict", "-2"]
     if way < 0.75:
-        kind.commands.append([*source, *timing, *video, *sound, *fixed, *start, *container, str(kind.path)])
+        text = []
+        if extension in TEXTS and chance.random() < 0.2:
+            maps = [] if "-map" in sound else ["-map", "0:v", *(["-map", "1:a"] if sound else [])]
+            text = ["-c:s", TEXTS[extension], *maps, "-map", "2" if sound else "1"]
+            source += subtitles(chance)
+        if extension == "mov" and chance.random() < 0.3:
+            text += ["-timecode", "01:00:00:00"]
+        kind.commands.append([*source, *timing, *video, *sound, *text, *fixed, *start, *container, str(kind.path)])
     else:
         # Remuxed from another container, perhaps from the middle of it.
         between = kind.path.with_suffix(chance.choice([".nut", ".mkv", ".ts", ".mp4", ".avi", ".flv"]) + ".between")
@@ -257,6 +267,13 @@ def draw(chance: random.Random, place: int) -> Kind:
     if "frag" in " ".join(container) and chance.random() < 0.3:
         kind.change = chance.choice(list(CHANGES))
     return kind
+
+
+def subtitles(chance: random.Random) -> list[str]:
+    """Draws an input with two subtitles. The first one may begin before the video."""
+    first, last = chance.choice(["00", "00", "00", "01"]), chance.choice(["04,500", "07,300", "08,900"])
+    shown = f"1\n00:00:{first},{chance.choice(['000', '040', '500'])} --> 00:00:02,000\none\n\n2\n00:00:03,000 --> 00:00:{last}\ntwo\n"
+    return ["-f", "srt", "-i", f"data:application/x-subrip;base64,{base64.b64encode(shown.encode()).decode()}"]
 
 
 def extension_of(between: Path) -> str:
