@@ -35,6 +35,8 @@ const WELL_FORMED: [&str; 18] = [
 
 /// The packets of a GOP. Fixtures have a keyframe every 3 s, at 10 frames a second.
 const GOP: u64 = 30;
+/// Size of a packet of a transport stream in bytes.
+const PACKET: usize = 188;
 
 #[test]
 fn well_formed_files_take_one_pass() -> Outcome {
@@ -294,6 +296,33 @@ fn an_index_may_name_several_fragments_by_one_entry() -> Outcome {
                 assert_eq!(planes_md5(&frame)?, planes_md5(&expected)?);
             }
         }
+    }
+    Ok(())
+}
+
+/// Packets of a transport stream, each followed by this many null packets (ISO/IEC 13818-1, 2.4.3.3).
+fn with_null_packets(stream: &[u8], count: usize) -> Vec<u8> {
+    let mut null = [0xff; PACKET];
+    null[..4].copy_from_slice(&[0x47, 0x1f, 0xff, 0x10]);
+    stream.chunks(PACKET).flat_map(|packet| [packet, &null.repeat(count)].concat()).collect()
+}
+
+/// The first part of a joined file is longer than the second one, whose times begin again. The end of the file shows the end of the second
+/// part only.
+#[test]
+fn a_joined_transport_stream_has_the_frames_behind_its_last_time() -> Outcome {
+    let whole = fixture_bytes("h264.ts")?;
+    let second = &whole[..whole.len() / PACKET / 3 * PACKET];
+    let joined = with_null_packets(&[&whole, second].concat(), 24);
+    for tenths in 0..69 {
+        let at = Duration::from_millis(100 * tenths);
+        let (alone, inside) = (
+            open("h264.ts")?.frame(at)?,
+            Media::open(Cursor::new(joined.clone()), &OpenOptions::default())?.frame(at)?,
+        );
+        assert_eq!(inside.reason(), FrameReason::AtTarget, "{at:?}");
+        assert_eq!(inside.pts_seconds(), alone.pts_seconds(), "{at:?}");
+        assert_eq!(planes_md5(&inside)?, planes_md5(&alone)?, "{at:?}");
     }
     Ok(())
 }

@@ -37,6 +37,10 @@ def avi() -> None:
           source=(*pattern("96x64", "20"), *tone(rate="4000")))  # fmt: skip
     video("dropped_last.avi", "AVI with B-frames and dropped frames: FFmpeg repeats the distance of the last two frames at the end",
           *X264, *GOP, "-vf", "select='not(mod(n,3))'", "-fps_mode", "passthrough", source=pattern("96x64"))  # fmt: skip
+    video("held_back.avi", "the same, and the last keyframe precedes the last frame by two frames", *X264, "-g", "5",
+          "-vf", "select='not(mod(n,3))'", "-fps_mode", "vfr", source=pattern("96x64", "15", "6.6"))  # fmt: skip
+    video("late_first.avi", "dropped frames before the second frame: libavformat gives the first one another time after a seek",
+          "-c:v", "mpeg1video", "-q:v", "20", "-bf", "1", *GOP, source=("-itsoffset", "2.2", *pattern("96x64", "25", "6")))  # fmt: skip
     x265 = (*X265, "-tag:v", "HEVC", "-x265-params", f"{X265_PARAMS}:bframes=0")
     for name, encoder, options_of_it in (("h264", "libx264", (*X264, *GOP)), ("hevc", "libx265", x265)):
         patched(f"damaged_first_{name}.avi", f"{name} in AVI, first frame damaged: libavformat stops analysing there",

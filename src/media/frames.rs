@@ -248,8 +248,9 @@ impl<'r> Media<'r> {
             handling.seeking = Seeking::ReadingOn;
         }
         let time_base = self.time_base(index)?;
-        let video = self.info.streams.get(index).and_then(|info| info.video.as_ref());
-        let (width, height) = video.map_or((0, 0), |video| (video.width, video.height));
+        let info = self.info.streams.get(index);
+        let (width, height) =
+            info.and_then(|info| info.video.as_ref()).map_or((0, 0), |video| (video.width, video.height));
         let start = time_base.pts(self.start).unwrap_or(Pts::MAX);
         let duration = self.duration.and_then(|duration| time_base.ticks(duration));
         let can_enter = self.info.format_name == "mpegts";
@@ -260,6 +261,7 @@ impl<'r> Media<'r> {
             index,
             time_base,
             handling,
+            start: info.and_then(|info| info.start_pts).map_or(start, Pts::new),
             opening: self.opening(),
             spent: &mut self.spent,
             pending: &mut self.pending,

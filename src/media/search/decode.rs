@@ -106,6 +106,8 @@ struct Run {
     /// Presentation time of the last frame, and the estimated time of the next one.
     last_pts: Option<Pts>,
     next_pts: Option<Pts>,
+    /// Whether that estimate follows from the distance of two frames, or from a declared duration.
+    knows_length: bool,
 }
 
 /// The alpha pictures that WebM stores beside the frames.
@@ -325,7 +327,7 @@ impl Decoding {
         };
         let (stored, length) = (stored.map(Pts::new), Ticks::new(length));
         // The times of the last frames follow from the times of the previous frames.
-        let is_timed = stored.or(self.run.next_pts.filter(|_| self.run.draining)).is_some();
+        let is_timed = stored.is_some() || (self.run.draining && self.run.knows_length);
         let pts = stored.or(self.run.next_pts).unwrap_or(Pts::new(0));
         // libavformat assumes one tick where the container stores no durations. The distance of the last two frames is more exact, and
         // ffmpeg repeats it.
@@ -333,6 +335,8 @@ impl Decoding {
         let is_assumed = length == Ticks::ONE && distance > Ticks::new(2) && self.counted_in.is_none();
         let lengths = [if is_assumed { Ticks::ZERO } else { length }, distance, length];
         let length = lengths.into_iter().find(|&length| length > Ticks::ZERO).unwrap_or(self.frame_ticks);
+        self.run.knows_length =
+            self.run.last_pts.is_some() || length > Ticks::ONE || self.counted_in.is_some();
         (self.run.last_pts, self.run.next_pts) = (Some(pts), Some(pts.saturating_add(length)));
         let is_damaged = frame.is_damaged() || self.run.corrupt.contains(&pts);
         let alpha = self.run.alpha.take(frame.best_effort_timestamp());

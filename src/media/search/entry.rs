@@ -2,7 +2,7 @@
 
 use super::state::Search;
 use crate::media::container::analysis::reopen;
-use crate::media::container::formats::Seeking;
+use crate::media::container::formats::{Seeking, Timestamps};
 use crate::media::container::number_behind;
 use crate::media::error::Error;
 use crate::media::ffi::format::SeekFlags;
@@ -116,12 +116,14 @@ impl Search<'_, '_> {
             self.reopen()?;
         }
         self.request_up_to(goal);
-        // A seek by time may land after the first packet, where libavformat seeks by bisection (ASF). Where it computes presentation
-        // times, it gives the first packet after a seek none.
-        if !is_fresh && self.handling().seeking == Seeking::Inexact {
-            let start = self.places.start;
+        // A seek by time may land after the first packet: where libavformat seeks by bisection (ASF), and in AVI that begins with dropped
+        // frames. Where libavformat computes presentation times, it may give the first packet after a seek none.
+        if !is_fresh {
+            let start = self.units.stream.start;
+            let needs_pts = self.handling().timestamps == Timestamps::Reckoned;
             let is_first = self.units.peek(0)?.is_none_or(|first| {
-                first.pts.is_some() && [first.pts, first.dts].into_iter().flatten().min() <= Some(start)
+                let earliest = [first.pts, first.dts].into_iter().flatten().min();
+                (!needs_pts || first.pts.is_some()) && earliest <= Some(start)
             });
             if !is_first {
                 self.reopen()?;

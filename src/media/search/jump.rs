@@ -130,8 +130,7 @@ impl Search<'_, '_> {
     fn probe(&mut self, jump: Jump) -> Result<(), Error> {
         let target = jump.aim.saturating_sub(jump.back);
         let reach = self.ticks(MAX_UNKNOWN);
-        let view = self.units.container.stream(self.units.stream.index);
-        let Some(pid) = view.and_then(|stream| u16::try_from(stream.id()).ok()) else { return Ok(()) };
+        let Some(pid) = self.pid() else { return Ok(()) };
         for _ in 0..MAX_PROBES {
             let is_unknown = self.places.is_unknown(target, reach);
             let Some(mut piece) = self.place_of(jump).filter(|_| is_unknown) else { break };
@@ -287,5 +286,32 @@ impl Search<'_, '_> {
             }
             length = length.saturating_mul(2);
         }
+    }
+
+    /// Returns whether the times at a few positions increase and are before `goal`. Each part of a joined file may count its times from
+    /// zero, and a part may be longer than the last one.
+    pub(super) fn times_increase_to(&mut self, goal: Pts) -> Result<bool, Error> {
+        let Some(pid) = self.pid() else { return Ok(true) };
+        let quarter = self.places.size / 4;
+        let places = [1, 2, 3].map(|part| quarter.saturating_mul(part));
+        let input = self.units.container.input_mut();
+        input.prefetch(&places.map(|place| ByteRange::new(place, place.saturating_add(PROBE as u64))));
+        let mut last = i64::MIN;
+        for place in places {
+            let bytes = input.peek(place, PROBE)?;
+            if let Some((_, time)) = first_timestamp(bytes, pid, goal.get()) {
+                if time < last || time >= goal.get() {
+                    return Ok(false);
+                }
+                last = time;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns the packet identifier of the stream in a transport stream.
+    fn pid(&self) -> Option<u16> {
+        let view = self.units.container.stream(self.units.stream.index)?;
+        u16::try_from(view.id()).ok()
     }
 }

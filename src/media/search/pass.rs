@@ -126,9 +126,7 @@ impl Pass {
             self.is_spoilt |= timed.is_damaged;
             return;
         };
-        if timed.pts >= first {
-            self.is_spoilt |= timed.is_damaged || !timed.is_timed;
-        }
+        self.is_spoilt |= !timed.is_timed || (timed.pts >= first && timed.is_damaged);
         if timed.pts == first {
             self.begins_inside |= timed.is_intra == Some(false);
             self.begins_intra |= timed.is_intra == Some(true);

@@ -41,6 +41,13 @@ impl Search<'_, '_> {
         if is_partial {
             return Ok(None);
         }
+        if self.places.can_enter && !self.times_increase_to(wanted)? {
+            // No position in the file leads to another.
+            self.needs_start = true;
+            if let Some(found) = self.frame_at(wanted)?.take(FrameReason::AtTarget) {
+                return Ok(Some(found));
+            }
+        }
         self.refuse_size()?;
         if self.is_barren {
             return Err(self.no_frame());

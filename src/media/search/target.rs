@@ -53,6 +53,8 @@ pub(in crate::media) struct Stream<'m> {
     pub(in crate::media) index: usize,
     pub(in crate::media) time_base: TimeBase,
     pub(in crate::media) handling: Handling,
+    /// The first presentation time.
+    pub(in crate::media) start: Pts,
     /// Packets that were read while the container was opened.
     pub(in crate::media) pending: &'m mut VecDeque<Packet>,
     /// The encryption of its packets.

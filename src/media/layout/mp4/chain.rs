@@ -171,7 +171,7 @@ impl Chain {
             let knows_delays = chain.delays.are_known(chain.count) || chain.indexes.iter().any(is_listed);
             let knows_main = is_far || (knows_delays && chain.movie.main_track().is_none_or(is_seen));
             let max_fragments = if knows_main { MAX_FIRST_FRAGMENTS } else { MAX_FRAGMENTS_BEFORE_MAIN };
-            let knows_all = knows_main && chain.movie.media().all(is_seen);
+            let knows_all = knows_main && chain.movie.tracks.iter().all(is_seen);
             chain.count >= max_fragments || (chain.count > 0 && knows_all)
         };
         if self.view.beginning > 0 {
