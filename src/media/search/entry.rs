@@ -78,8 +78,8 @@ impl Search<'_, '_> {
             }
             _ => Some(self.enter_before(goal, goal.saturating_sub(step_back))?),
         };
-        if let Some(Entered::Keyframe(keyframe)) = entered {
-            self.entry = Some(keyframe);
+        if matches!(entered, Some(Entered::Keyframe(_))) {
+            self.references = Some(0);
         }
         // Where neither the stream nor decoding times contain the number of frames that are held back, the presentation times reveal
         // it.

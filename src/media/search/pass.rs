@@ -202,9 +202,9 @@ impl Search<'_, '_> {
     /// Begins decoding at a keyframe that was examined, and skips the access units before it.
     pub(super) fn begin_at(&mut self, before: usize, keyframe: Pts) -> Pass {
         self.units.skip(before);
-        let entry = self.entry;
+        let is_inside = before > 0 || self.references.is_some();
         self.restart_decoding();
-        self.entry = if before > 0 { Some(keyframe) } else { entry };
+        self.references = is_inside.then_some(0);
         Pass::new(Entered::Keyframe(keyframe), None)
     }
 
@@ -291,7 +291,7 @@ impl Search<'_, '_> {
 
     /// Sends an access unit to the decoder. An encrypted unit ends decoding, because the result of decoding ciphertext is noise.
     pub(super) fn send(&mut self, mut unit: AccessUnit, feed: &Feed) -> Result<(), Error> {
-        if self.drops_leading && unit.stamp.pts.zip(self.entry).is_some_and(|(pts, entry)| pts < entry) {
+        if self.drops_leading && self.leads(unit.bytes()) {
             return Ok(());
         }
         let is_left_out = |(pts, goal): (Pts, Pts)| pts < goal && !feed.keeps.contains(&pts);
@@ -313,6 +313,19 @@ impl Search<'_, '_> {
             self.decoding.send(self.units.source(), unit, skips, reorder_frames)?;
         }
         Ok(())
+    }
+
+    /// Returns whether a frame is a B-frame directly behind the keyframe of the entry: it is presented before the keyframe, and refers to a
+    /// frame before the entry. The syntax is that of MPEG-4 (ISO/IEC 14496-2, 6.2.5: `vop_start_code`, `vop_coding_type`).
+    fn leads(&mut self, frame: &[u8]) -> bool {
+        const START: [u8; 4] = [0, 0, 1, 0xb6];
+        let Some(references) = &mut self.references else { return false };
+        let header = frame.windows(5).find(|bytes| bytes.starts_with(&START));
+        let is_b_frame = header.and_then(<[u8]>::last).is_some_and(|kind| kind >> 6 == 2);
+        if !is_b_frame {
+            *references = references.saturating_add(1);
+        }
+        is_b_frame && *references <= 1
     }
 
     /// Returns an error if the search met an encrypted access unit before it had the frame.

@@ -12,7 +12,7 @@ use crate::media::ffi::codec::DecoderOptions;
 use crate::media::ffi::stream::Stream as StreamView;
 use crate::media::input::Container;
 use crate::media::ratio::Ratio;
-use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
+use crate::media::units::{Microseconds, Ticks, TimeBase};
 
 /// One stream of a container, and its decoder.
 pub(in crate::media) struct Search<'m, 'r> {
@@ -30,10 +30,10 @@ pub(in crate::media) struct Search<'m, 'r> {
     pub(super) needs_start: bool,
     /// Whether the container's keyframe marks are trusted without confirmation by the decoder.
     pub(super) marks_keyframes: bool,
-    /// Whether frames that precede the keyframe of the entry in presentation, and follow it in the file, must not reach the decoder.
+    /// Whether B-frames that lead the keyframe of the entry must not reach the decoder.
     pub(super) drops_leading: bool,
-    /// Presentation time of the keyframe at which decoding began, unless that is the start.
-    pub(super) entry: Option<Pts>,
+    /// The number of other frames that the decoder got since it began at a keyframe; `None` since the start.
+    pub(super) references: Option<u32>,
     /// Whether the search wants one access unit that is decoded alone.
     pub(super) is_alone: bool,
     /// Whether an error occurred in the last pass.
@@ -80,7 +80,7 @@ impl<'m, 'r> Search<'m, 'r> {
             needs_start,
             marks_keyframes,
             drops_leading,
-            entry: None,
+            references: None,
             is_alone: false,
             is_spoilt: false,
             is_barren: false,
@@ -144,7 +144,7 @@ impl<'m, 'r> Search<'m, 'r> {
     /// Begins decoding at the next access unit.
     pub(super) fn restart_decoding(&mut self) {
         self.decoding.restart();
-        self.entry = None;
+        self.references = None;
         self.encrypted = None;
         self.unreferenced = self.units.unreferenced();
     }
