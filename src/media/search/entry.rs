@@ -110,25 +110,18 @@ impl Search<'_, '_> {
     /// Moves to the first packet, unless the position is there already.
     fn enter_start(&mut self, goal: Pts) -> Result<Entered, Error> {
         let is_fresh = self.units.stream.is_at_start;
-        // After a seek, packets without timestamps get none.
-        let lacks_times = self.units.stream.opening.lacks_times;
-        if !is_fresh && (lacks_times || !self.rewind()) {
+        // After a seek, libavformat computes other times than at the start, or gives packets without timestamps none.
+        let reckons =
+            self.handling().timestamps == Timestamps::Reckoned && self.handling().seeking == Seeking::Inexact;
+        let must_reopen = reckons || self.units.stream.opening.lacks_times;
+        let is_rewound = !is_fresh && !must_reopen && self.rewind();
+        if !is_fresh && !is_rewound {
             self.reopen()?;
         }
         self.request_up_to(goal);
-        // A seek by time may land after the first packet: where libavformat seeks by bisection (ASF), and in AVI that begins with dropped
-        // frames. Where libavformat computes presentation times, it may give the first packet after a seek none.
-        if !is_fresh {
-            let start = self.units.stream.start;
-            let needs_pts = self.handling().timestamps == Timestamps::Reckoned;
-            let is_first = self.units.peek(0)?.is_none_or(|first| {
-                let earliest = [first.pts, first.dts].into_iter().flatten().min();
-                (!needs_pts || first.pts.is_some()) && earliest <= Some(start)
-            });
-            if !is_first {
-                self.reopen()?;
-                self.request_up_to(goal);
-            }
+        if is_rewound && !self.is_at_first_packet()? {
+            self.reopen()?;
+            self.request_up_to(goal);
         }
         // After a seek, a demuxer may return nothing: Matroska's demuxer waits for a keyframe, which the file may not mark.
         if self.units.peek(0)?.is_none() && !is_fresh {
@@ -141,6 +134,16 @@ impl Search<'_, '_> {
             }
         }
         Ok(Entered::Start)
+    }
+
+    /// Returns whether a seek to the start has led to the first packet, as far as its times show. In AVI that begins with dropped frames, the
+    /// first packet has another time after a seek, or no presentation time.
+    fn is_at_first_packet(&mut self) -> Result<bool, Error> {
+        let (start, timestamps) = (self.units.stream.start, self.handling().timestamps);
+        Ok(self.units.peek(0)?.is_none_or(|first| {
+            let has_time = first.pts.is_some() || timestamps != Timestamps::Reckoned;
+            has_time && [first.pts, first.dts].into_iter().flatten().min() <= Some(start)
+        }))
     }
 
     /// Requests the bytes that libavformat's index lists for the goal, where the layout has planned nothing.
