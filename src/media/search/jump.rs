@@ -263,7 +263,9 @@ impl Search<'_, '_> {
         let mut length = END_READ;
         loop {
             let place = size.saturating_sub(length);
-            self.units.container.input_mut().prefetch(&[ByteRange::new(place, size)]);
+            let [one, two, three] = self.samples();
+            let end = ByteRange::new(place, size);
+            self.units.container.input_mut().prefetch(&[end, one, two, three]);
             if !self.move_to(place) {
                 return Ok(false);
             }
@@ -292,13 +294,12 @@ impl Search<'_, '_> {
     /// zero, and a part may be longer than the last one.
     pub(super) fn times_increase_to(&mut self, goal: Pts) -> Result<bool, Error> {
         let Some(pid) = self.pid() else { return Ok(true) };
-        let quarter = self.places.size / 4;
-        let places = [1, 2, 3].map(|part| quarter.saturating_mul(part));
+        let samples = self.samples();
         let input = self.units.container.input_mut();
-        input.prefetch(&places.map(|place| ByteRange::new(place, place.saturating_add(PROBE as u64))));
+        input.prefetch(&samples);
         let mut last = i64::MIN;
-        for place in places {
-            let bytes = input.peek(place, PROBE)?;
+        for sample in samples {
+            let bytes = input.peek(sample.start(), PROBE)?;
             if let Some((_, time)) = first_timestamp(bytes, pid, goal.get()) {
                 if time < last || time >= goal.get() {
                     return Ok(false);
@@ -307,6 +308,15 @@ impl Search<'_, '_> {
             }
         }
         Ok(true)
+    }
+
+    /// Returns the bytes at three positions, in which a timestamp is likely.
+    fn samples(&self) -> [ByteRange; 3] {
+        let quarter = self.places.size / 4;
+        [1, 2, 3].map(|part| {
+            let place = quarter.saturating_mul(part);
+            ByteRange::new(place, place.saturating_add(PROBE as u64))
+        })
     }
 
     /// Returns the packet identifier of the stream in a transport stream.
