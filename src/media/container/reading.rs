@@ -76,8 +76,7 @@ fn read_within(
 pub(super) fn read_starts(container: &mut Container<'_>, layout: &Layout) -> Result<VecDeque<Packet>, Error> {
     read_ahead(container, |container, pending| {
         container.streams().enumerate().any(|(index, stream)| {
-            matches!(stream.kind(), MediaType::Video | MediaType::Audio)
-                && stream_start(index, stream, layout, pending).is_none()
+            stream.kind().is_audiovisual() && stream_start(index, stream, layout, pending).is_none()
         })
     })
 }
@@ -92,16 +91,13 @@ pub(super) fn text_may_come_first(
     let microseconds = |stream: Stream<'_>, ticks: i64| -> Option<Microseconds> {
         TimeBase::try_from(stream.time_base()).ok()?.microseconds(Ticks::new(ticks))
     };
-    let of_kind = |kinds: [MediaType; 2]| {
-        container.streams().enumerate().filter(move |(_, stream)| kinds.contains(&stream.kind()))
-    };
+    let streams = || container.streams().enumerate();
     let start = |(index, stream): (usize, Stream<'_>)| {
         microseconds(stream, stream_start(index, stream, layout, pending)?)
     };
-    let Some(media) = of_kind([MediaType::Video, MediaType::Audio]).filter_map(start).min() else {
-        return false;
-    };
-    of_kind([MediaType::Subtitle, MediaType::Data]).any(|(index, stream)| {
+    let media = streams().filter(|(_, stream)| stream.kind().is_audiovisual()).filter_map(start).min();
+    let Some(media) = media else { return false };
+    streams().filter(|(_, stream)| stream.kind().is_text()).any(|(index, stream)| {
         let is_unknown = stream_start(index, stream, layout, pending).is_none() && !stream.is_discarded();
         let listed = stream.first_index_timestamp().and_then(|ticks| microseconds(stream, ticks));
         is_unknown && listed.unwrap_or_default() < media
@@ -126,8 +122,9 @@ pub(in crate::media) fn stream_start(
             true => Some(first.saturating_add(priming(stream)).max(0)),
         }
     };
-    let told = stream.start_pts().or_else(of_index);
-    told.or_else(|| layout.stream_start(index, stream.id())).or_else(|| {
+    // libavformat counts text only if its analysis reaches the first packet.
+    let of_layout = || layout.stream_start(index, stream.id()).filter(|_| stream.kind().is_audiovisual());
+    stream.start_pts().or_else(of_index).or_else(of_layout).or_else(|| {
         let own = pending.iter().filter(|packet| packet.stream_index() == Some(index));
         own.filter_map(|packet| packet.pts().or_else(|| packet.dts())).min()
     })

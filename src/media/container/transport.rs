@@ -102,7 +102,7 @@ fn is_end_short(container: &mut Container<'_>, start: &Section) -> Result<bool, 
 
 /// Returns whether the start and end of a stream contribute to the reported totals.
 fn is_needed(stream: Stream<'_>) -> bool {
-    matches!(stream.kind(), MediaType::Video | MediaType::Audio | MediaType::Subtitle | MediaType::Data)
+    stream.kind().is_audiovisual() || stream.kind().is_text()
 }
 
 /// Returns whether libavformat has determined all available properties of a stream.
@@ -145,7 +145,7 @@ impl Section {
     /// Returns whether to read further: longer for the first packet of a stream than for the frame rate.
     fn may_go_on(&self, container: &Container<'_>) -> bool {
         let is_missing = |(index, stream): (usize, Stream<'_>)| {
-            matches!(stream.kind(), MediaType::Video | MediaType::Audio) && self.of(index).last_pts.is_none()
+            stream.kind().is_audiovisual() && self.of(index).last_pts.is_none()
         };
         let has_all = !container.streams().enumerate().any(is_missing);
         let max_packets = if has_all { PROBE_BYTES } else { MAX_PROBE_BYTES };

@@ -41,6 +41,18 @@ pub(crate) enum MediaType {
     Unknown,
 }
 
+impl MediaType {
+    /// Returns whether the content is video or audio.
+    pub(crate) const fn is_audiovisual(self) -> bool {
+        matches!(self, Self::Video | Self::Audio)
+    }
+
+    /// Returns whether the content is text or timed data.
+    pub(crate) const fn is_text(self) -> bool {
+        matches!(self, Self::Subtitle | Self::Data)
+    }
+}
+
 /// The purpose of a stream: a set of `AV_DISPOSITION_*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DispositionFlags(c_int);

@@ -6,6 +6,7 @@
 
 use super::entry::Entered;
 use super::packets::{MAX_REORDER, Stamp};
+use super::places::Places;
 use super::state::Search;
 use crate::media::container::first_timestamp;
 use crate::media::error::Error;
@@ -46,6 +47,8 @@ const MAX_UNKNOWN: Microseconds = Microseconds::new(6_000_000);
 /// again, up to this many at once.
 const PROBE: usize = 64 << 10;
 const MAX_PROBE: usize = 1 << 20;
+/// Minimum number of bytes that are read at a position if its time shall only show whether times increase.
+const LEAST_SAMPLE: u64 = 16 << 10;
 /// Maximum number of positions whose times are determined before a jump.
 const MAX_PROBES: u32 = 4;
 /// In a transport stream, no access unit is held back for longer (ISO/IEC 13818-1, 2.4.2.7: 10 s for video with long delays).
@@ -299,7 +302,7 @@ impl Search<'_, '_> {
         input.prefetch(&samples);
         let mut last = i64::MIN;
         for sample in samples {
-            let bytes = input.peek(sample.start(), PROBE)?;
+            let bytes = input.peek(sample.start(), usize::try_from(sample.len()).unwrap_or(PROBE))?;
             if let Some((_, time)) = first_timestamp(bytes, pid, goal.get()) {
                 if time < last || time >= goal.get() {
                     return Ok(false);
@@ -310,12 +313,16 @@ impl Search<'_, '_> {
         Ok(true)
     }
 
-    /// Returns the bytes at three positions, in which a timestamp is likely.
+    /// Returns the bytes at three positions, in which a timestamp is likely: those of three frames, at the bit rate of the file.
     fn samples(&self) -> [ByteRange; 3] {
-        let quarter = self.places.size / 4;
+        let Places { size, start, end, .. } = self.places;
+        let frames = end.since(start).get() / self.decoding.frame_ticks.get().max(1);
+        let frames = u64::try_from(frames).unwrap_or(0).max(1);
+        let length = (size / frames).saturating_mul(3).clamp(LEAST_SAMPLE, PROBE as u64);
+        let quarter = size / 4;
         [1, 2, 3].map(|part| {
             let place = quarter.saturating_mul(part);
-            ByteRange::new(place, place.saturating_add(PROBE as u64))
+            ByteRange::new(place, place.saturating_add(length))
         })
     }
 
