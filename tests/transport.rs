@@ -199,7 +199,9 @@ fn a_stream_with_one_keyframe_is_read_up_to_the_frame() -> Outcome {
                 );
                 let most = allowed + 1.02 * rate(bytes, &taken) * taken.seconds;
                 assert!(taken.ledger.bytes_fetched as f64 <= most, "{what}: {:?}", taken.ledger);
-                assert!(taken.ledger.requests <= 9, "{what}: {:?}", taken.ledger);
+                // Behind the end, two positions show whether the times increase throughout.
+                let samples = if taken.reason == FrameReason::HalfDuration { 2 } else { 0 };
+                assert!(taken.ledger.requests <= 9 + samples, "{what}: {:?}", taken.ledger);
             }
         }
     }

@@ -266,9 +266,8 @@ impl Search<'_, '_> {
         let mut length = END_READ;
         loop {
             let place = size.saturating_sub(length);
-            let [one, two, three] = self.samples();
-            let end = ByteRange::new(place, size);
-            self.units.container.input_mut().prefetch(&[end, one, two, three]);
+            let [one, two] = self.samples();
+            self.units.container.input_mut().prefetch(&[ByteRange::new(place, size), one, two]);
             if !self.move_to(place) {
                 return Ok(false);
             }
@@ -293,18 +292,19 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Returns whether the times at a few positions increase and are before `goal`. Each part of a joined file may count its times from
-    /// zero, and a part may be longer than the last one.
+    /// Returns whether the times at two positions increase, and are before `goal` and before the end. Each part of a joined file may count
+    /// its times from zero, and a part may be longer than the last one.
     pub(super) fn times_increase_to(&mut self, goal: Pts) -> Result<bool, Error> {
         let Some(pid) = self.pid() else { return Ok(true) };
+        let limit = goal.min(self.places.end).get();
         let samples = self.samples();
         let input = self.units.container.input_mut();
         input.prefetch(&samples);
         let mut last = i64::MIN;
         for sample in samples {
             let bytes = input.peek(sample.start(), usize::try_from(sample.len()).unwrap_or(PROBE))?;
-            if let Some((_, time)) = first_timestamp(bytes, pid, goal.get()) {
-                if time < last || time >= goal.get() {
+            if let Some((_, time)) = first_timestamp(bytes, pid, limit) {
+                if time < last || time >= limit {
                     return Ok(false);
                 }
                 last = time;
@@ -313,17 +313,14 @@ impl Search<'_, '_> {
         Ok(true)
     }
 
-    /// Returns the bytes at three positions, in which a timestamp is likely: those of three frames, at the bit rate of the file.
-    fn samples(&self) -> [ByteRange; 3] {
+    /// Returns the bytes at two positions, in which a timestamp is likely: those of three frames, at the bit rate of the file.
+    fn samples(&self) -> [ByteRange; 2] {
         let Places { size, start, end, .. } = self.places;
         let frames = end.since(start).get() / self.decoding.frame_ticks.get().max(1);
         let frames = u64::try_from(frames).unwrap_or(0).max(1);
         let length = (size / frames).saturating_mul(3).clamp(LEAST_SAMPLE, PROBE as u64);
-        let quarter = size / 4;
-        [1, 2, 3].map(|part| {
-            let place = quarter.saturating_mul(part);
-            ByteRange::new(place, place.saturating_add(length))
-        })
+        let third = size / 3;
+        [third, third.saturating_mul(2)].map(|place| ByteRange::new(place, place.saturating_add(length)))
     }
 
     /// Returns the packet identifier of the stream in a transport stream.
