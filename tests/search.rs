@@ -312,17 +312,17 @@ fn with_null_packets(stream: &[u8], count: usize) -> Vec<u8> {
 #[test]
 fn a_joined_transport_stream_has_the_frames_behind_its_last_time() -> Outcome {
     let whole = fixture_bytes("h264.ts")?;
-    let second = &whole[..whole.len() / PACKET / 3 * PACKET];
-    let joined = with_null_packets(&[&whole, second].concat(), 24);
-    for tenths in 0..69 {
-        let at = Duration::from_millis(100 * tenths);
-        let (alone, inside) = (
-            open("h264.ts")?.frame(at)?,
-            Media::open(Cursor::new(joined.clone()), &OpenOptions::default())?.frame(at)?,
-        );
-        assert_eq!(inside.reason(), FrameReason::AtTarget, "{at:?}");
-        assert_eq!(inside.pts_seconds(), alone.pts_seconds(), "{at:?}");
-        assert_eq!(planes_md5(&inside)?, planes_md5(&alone)?, "{at:?}");
+    // Behind the end of a short second part, and behind that of one that is hardly shorter than the first.
+    for (share, tenths) in [(1, 0..69), (3, 60..69)] {
+        let second = &whole[..whole.len() / PACKET * (2 * share) / 7 * PACKET];
+        let joined = with_null_packets(&[&whole, second].concat(), 24);
+        for at in tenths.map(|tenth| Duration::from_millis(100 * tenth)) {
+            let alone = open("h264.ts")?.frame(at)?;
+            let inside = Media::open(Cursor::new(joined.clone()), &OpenOptions::default())?.frame(at)?;
+            assert_eq!(inside.reason(), FrameReason::AtTarget, "{share}, {at:?}");
+            assert_eq!(inside.pts_seconds(), alone.pts_seconds(), "{share}, {at:?}");
+            assert_eq!(planes_md5(&inside)?, planes_md5(&alone)?, "{share}, {at:?}");
+        }
     }
     Ok(())
 }

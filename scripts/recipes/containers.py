@@ -69,7 +69,7 @@ def containers() -> None:
     video("mpeg2.mxf", "MXF", "-c:v", "mpeg2video", *mpeg, source=pattern("96x64", "25", "6"))
     video("h264.mxf", "MXF without presentation times of reordered frames", *X264, *GOP, source=pattern("96x64", "25", "6"))
     video("late_b_frames.mxf", "the same; after some keyframes, two P-frames precede the first B-frame", *X264[:8], "-g", "12", "-bf", "3",
-          source=pattern("96x64", "30000/1001", "3"))  # fmt: skip
+          source=pattern("96x64", "30000/1001", "2.3"))  # fmt: skip
     video("mpeg4.avi", "AVI with MPEG-4 and B-frames", "-c:v", "mpeg4", "-q:v", "20", "-bf", "2", *GOP)
     video("mpeg4.nut", "NUT with MPEG-4 and B-frames: FFmpeg reports no start", "-c:v", "mpeg4", "-q:v", "20", "-bf", "2", *GOP)
     video("flv.flv", "Flash video, Sorenson codec", "-c:v", "flv", "-q:v", "20", *GOP)
