@@ -100,6 +100,7 @@ pub(super) fn text_may_come_first(
     streams().filter(|(_, stream)| stream.kind().is_text()).any(|(index, stream)| {
         let is_unknown = stream_start(index, stream, layout, pending).is_none() && !stream.is_discarded();
         let listed = stream.first_index_timestamp().and_then(|ticks| microseconds(stream, ticks));
+        // Text that no index lists may begin at zero.
         is_unknown && listed.unwrap_or_default() < media
     })
 }

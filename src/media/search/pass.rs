@@ -349,7 +349,7 @@ impl Search<'_, '_> {
                 && pass.frame.is_some()
                 && self.handling().timestamps == Timestamps::Stored
             {
-                // No packet that was read is presented between the goal and the frame.
+                // The packets that were read promise the first of their times from the goal on.
                 pass.expected = self.units.recent().filter(|&pts| pts >= goal).min().map(Promise::Frame);
             }
             // The stream ended before the frames after the keyframe had refreshed the picture.
