@@ -90,7 +90,7 @@ pub(super) struct Decoding {
 /// The state of one pass.
 #[derive(Default)]
 struct Run {
-    /// OpenMedia with the first access unit of a pass.
+    /// The decoder, which the first access unit of a pass opens.
     ///
     /// Each pass opens a new decoder rather than flushing one. Some decoders keep state over a flush (the H.264 decoder keeps the
     /// encoder to work around). With such state, the frame would depend on the previous position.
@@ -113,7 +113,7 @@ struct Run {
 /// The alpha pictures that WebM stores beside the frames.
 #[derive(Default)]
 struct Alpha {
-    /// OpenMedia with the first packet that has an alpha picture.
+    /// The decoder, which the first packet with an alpha picture opens.
     decoder: Option<Decoder>,
     /// Alpha pictures whose frames the decoder has not returned.
     waiting: VecDeque<Frame>,
